@@ -1,0 +1,204 @@
+//===- BitNetDialect.td - The bitnet dialect, types, attributes -*- tablegen -*-===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_DIALECT_BITNET_IR_BITNETDIALECT
+#define BITNET_DIALECT_BITNET_IR_BITNETDIALECT
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/DialectBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/BuiltinTypeInterfaces.td"
+include "mlir/IR/TensorEncoding.td"
+
+def BitNet_Dialect : Dialect {
+  let name = "bitnet";
+  let cppNamespace = "::bitnet";
+  let summary = "1-bit and 1.58-bit networks";
+  let description = [{
+    The `bitnet` dialect holds what is particular to networks with binary and
+    ternary weights: the weights' element types, their packing, and the ops of
+    the graph in which quantised activations meet them. Whatever upstream has an
+    op for stays upstream's (`linalg`, `tensor`, `arith`, `math`).
+
+    Ops are destination-passing: `ins` are read, `outs` give the shape of a result
+    and, after bufferization, the memory that is written.
+  }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let extraClassDeclaration = [{
+    void registerTypes();
+    void registerAttributes();
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+class BitNet_Type<string name, string typeMnemonic> : TypeDef<BitNet_Dialect, name> {
+  let mnemonic = typeMnemonic;
+}
+
+def BitNet_TernaryType : BitNet_Type<"Ternary", "ternary"> {
+  let summary = "a weight in {-1, 0, 1}";
+  let description = [{
+    The element type of a 1.58-bit weight tensor. Where a tensor of it is a
+    constant, its blob holds 2-bit codes `w + 1`, row-major, four to a byte, the
+    lowest bits first; rows are not padded. The layout phase erases the type to
+    packed bytes.
+
+    ```mlir
+    tensor<384x1024x!bitnet.ternary>
+    ```
+  }];
+}
+
+def BitNet_BinaryType : BitNet_Type<"Binary", "binary"> {
+  let summary = "a weight in {-1, 1}";
+  let description = [{
+    The element type of a 1-bit weight tensor. Where a tensor of it is a constant,
+    its blob holds 1-bit codes `(w + 1) / 2`, row-major, eight to a byte, the
+    lowest bit first; rows are not padded.
+
+    ```mlir
+    tensor<1024x256x!bitnet.binary>
+    ```
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Enumerations
+//===----------------------------------------------------------------------===//
+
+class BitNet_Enum<string name, string description, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, description, cases> {
+  let cppNamespace = "::bitnet";
+  let genSpecializedAttr = 0;
+}
+
+def BitNet_Granularity : BitNet_Enum<"Granularity",
+    "what shares an activation scale", [
+      I32EnumAttrCase<"Token", 0, "token">,
+      I32EnumAttrCase<"Tensor", 1, "tensor">]>;
+def BitNet_GranularityAttr : EnumAttr<BitNet_Dialect, BitNet_Granularity, "granularity">;
+
+def BitNet_Scaling : BitNet_Enum<"Scaling",
+    "the float operations by which a quantiser scales", [
+      // x * ((1 / absmax) * qb)
+      I32EnumAttrCase<"ReciprocalMultiply", 0, "reciprocal_multiply">,
+      // x * (qb / absmax)
+      I32EnumAttrCase<"DivideMultiply", 1, "divide_multiply">,
+      // (x * qb) / absmax
+      I32EnumAttrCase<"MultiplyDivide", 2, "multiply_divide">,
+      // x / (absmax / qb)
+      I32EnumAttrCase<"DivideStep", 3, "divide_step">,
+      // x * (1 / (absmax / qb))
+      I32EnumAttrCase<"ReciprocalStep", 4, "reciprocal_step">,
+      // (x / absmax) * qb
+      I32EnumAttrCase<"NormalizeMultiply", 5, "normalize_multiply">]>;
+def BitNet_ScalingAttr : EnumAttr<BitNet_Dialect, BitNet_Scaling, "scaling">;
+
+def BitNet_Activation : BitNet_Enum<"Activation",
+    "the function applied at the end of a linear layer", [
+      I32EnumAttrCase<"None", 0, "none">,
+      I32EnumAttrCase<"Relu", 1, "relu">,
+      I32EnumAttrCase<"ReluSquared", 2, "relu_squared">]>;
+def BitNet_ActivationAttr : EnumAttr<BitNet_Dialect, BitNet_Activation, "activation">;
+
+def BitNet_NormKind : BitNet_Enum<"NormKind", "the statistic of a norm", [
+      I32EnumAttrCase<"RMS", 0, "rms">,
+      I32EnumAttrCase<"Layer", 1, "layer">]>;
+def BitNet_NormKindAttr : EnumAttr<BitNet_Dialect, BitNet_NormKind, "norm_kind">;
+
+def BitNet_Lowering : BitNet_Enum<"Lowering",
+    "the inner loop of a low-bit matmul", [
+      I32EnumAttrCase<"Auto", 0, "auto">,
+      I32EnumAttrCase<"Dot", 1, "dot">,
+      I32EnumAttrCase<"LUT", 2, "lut">,
+      I32EnumAttrCase<"AddSub", 3, "addsub">,
+      I32EnumAttrCase<"Popcount", 4, "popcount">]>;
+def BitNet_LoweringAttr : EnumAttr<BitNet_Dialect, BitNet_Lowering, "lowering">;
+
+def BitNet_PackingScheme : BitNet_Enum<"PackingScheme",
+    "how codes share bytes", [
+      I32EnumAttrCase<"Planes2", 0, "planes2">,
+      I32EnumAttrCase<"Planes1", 1, "planes1">]>;
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class BitNet_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<BitNet_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+def BitNet_PackingAttr : BitNet_Attr<"Packing", "packing",
+    [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "the layout of packed weights, as a tensor encoding";
+  let description = [{
+    Says how a logical `[N, K]` tensor of low-bit weights lies in bytes. Rows (N,
+    the outputs) are grouped in tiles of `rows`; within a tile, K advances in
+    blocks. Both extents are padded up to whole tiles and blocks; padding has the
+    code of 0 (ternary), or the code of -1 met by zero activations (binary).
+
+    `planes2`: a byte holds four 2-bit codes `w + 1`, field `f` at bits `2f`. A
+    block covers 16 K: for each row of the tile, in order, 4 bytes; field `f` of
+    byte `b` is `k = 16 * block + 4 * f + b`. So 32 bits of a row, masked, meet
+    4 consecutive activations, and nothing is summed across rows.
+
+    `planes1`: a byte holds eight 1-bit codes `(w + 1) / 2`, field `f` at bit `f`.
+    A block covers 32 K: for each row, 4 bytes; field `f` of byte `b` is
+    `k = 32 * block + 4 * f + b`.
+
+    ```mlir
+    tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64>>
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<BitNet_PackingScheme>:$scheme,
+    "int64_t":$rows);
+  let assemblyFormat = "`<` $scheme `,` `rows` `=` $rows `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// K covered by one block.
+    int64_t getBlock() const;
+    /// N, K rounded up to whole tiles and blocks.
+    int64_t getPaddedRows(int64_t n) const;
+    int64_t getPaddedColumns(int64_t k) const;
+    /// Bytes of a packed [n, k] tensor.
+    int64_t getByteSize(int64_t n, int64_t k) const;
+  }];
+}
+
+def BitNet_TargetAttr : BitNet_Attr<"Target", "target"> {
+  let summary = "the machine that code is generated for";
+  let description = [{
+    One variant of an artifact: the triple, a CPU as LLVM names it for
+    scheduling, and the features that the code needs.
+
+    ```mlir
+    #bitnet.target<"x86-64-v3", triple = "x86_64-unknown-linux-gnu", cpu = "haswell", features = ["avx2", "fma"]>
+    ```
+  }];
+  let parameters = (ins
+    StringRefParameter<>:$name, StringRefParameter<>:$triple, StringRefParameter<>:$cpu,
+    OptionalArrayRefParameter<"::mlir::StringAttr">:$features);
+  let assemblyFormat = [{
+    `<` $name `,` `triple` `=` $triple `,` `cpu` `=` $cpu `,`
+    `features` `=` `[` (`]`) : ($features^ `]`)? `>`
+  }];
+  let extraClassDeclaration = [{
+    bool hasFeature(::llvm::StringRef feature) const;
+  }];
+}
+
+#endif // BITNET_DIALECT_BITNET_IR_BITNETDIALECT

@@ -1,0 +1,202 @@
+//===- KernelBuilder.cpp - Loops, indices and vectors of a kernel -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelBuilder.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+//===----------------------------------------------------------------------===//
+// Scalars
+//===----------------------------------------------------------------------===//
+
+std::optional<int64_t> KernelBuilder::constant(Value value) {
+  return getConstantIntValue(value);
+}
+
+Value KernelBuilder::index(int64_t value) {
+  return create<arith::ConstantIndexOp>(value);
+}
+
+Value KernelBuilder::i32(int64_t value) {
+  return create<arith::ConstantIntOp>(getI32Type(), value);
+}
+
+Value KernelBuilder::f32(double value) {
+  return create<arith::ConstantOp>(getF32FloatAttr(value));
+}
+
+Value KernelBuilder::add(Value lhs, Value rhs) {
+  return createOrFold<arith::AddIOp>(lhs, rhs);
+}
+
+Value KernelBuilder::sub(Value lhs, Value rhs) {
+  return createOrFold<arith::SubIOp>(lhs, rhs);
+}
+
+Value KernelBuilder::mul(Value lhs, Value rhs) {
+  return createOrFold<arith::MulIOp>(lhs, rhs);
+}
+
+Value KernelBuilder::ceilDiv(Value lhs, int64_t rhs) {
+  return floorDiv(add(lhs, rhs - 1), rhs);
+}
+
+Value KernelBuilder::floorDiv(Value lhs, int64_t rhs) {
+  return rhs == 1 ? lhs : createOrFold<arith::DivUIOp>(lhs, index(rhs));
+}
+
+Value KernelBuilder::rem(Value lhs, int64_t rhs) {
+  return rhs == 1 ? index(0) : createOrFold<arith::RemUIOp>(lhs, index(rhs));
+}
+
+Value KernelBuilder::dim(Value memref, int64_t dimension) {
+  auto type = cast<MemRefType>(memref.getType());
+  if (!type.isDynamicDim(dimension))
+    return index(type.getDimSize(dimension));
+  return create<memref::DimOp>(memref, dimension);
+}
+
+Value KernelBuilder::load(Value memref, ValueRange indices) {
+  return create<memref::LoadOp>(memref, indices);
+}
+
+void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
+  create<memref::StoreOp>(value, memref, indices);
+}
+
+Value KernelBuilder::maximum(Value value, Value low) {
+  Value above = create<arith::CmpFOp>(arith::CmpFPredicate::OGT, value, low);
+  return create<arith::SelectOp>(above, value, low);
+}
+
+Value KernelBuilder::minimum(Value value, Value high) {
+  Value below = create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, high);
+  return create<arith::SelectOp>(below, value, high);
+}
+
+Value KernelBuilder::reduceAdd(Value lhs, Value rhs) {
+  return create<arith::AddFOp>(lhs, rhs, arith::FastMathFlags::reassoc);
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+void KernelBuilder::loop(Value low, Value high, int64_t step, Body body) {
+  (void)reduce(low, high, step, {}, [&](Value i, ValueRange) {
+    body(i);
+    return SmallVector<Value>();
+  });
+}
+
+SmallVector<Value> KernelBuilder::reduce(Value low, Value high, int64_t step,
+                                         ValueRange initial, ReduceBody body) {
+  std::optional<int64_t> first = constant(low), last = constant(high);
+  if (first && last && *first >= *last)
+    return llvm::to_vector(initial);
+  if (first && last && *first + step >= *last)
+    return body(low, initial);
+  auto loop = create<scf::ForOp>(low, high, index(step), initial);
+  OpBuilder::InsertionGuard guard(*this);
+  // A loop without iteration arguments is built with its terminator.
+  setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  if (!initial.empty())
+    create<scf::YieldOp>(next);
+  return llvm::to_vector(ValueRange(loop.getResults()));
+}
+
+void KernelBuilder::parallel(Value count, Body body) {
+  if (constant(count) == 1)
+    return body(index(0));
+  auto loop = create<scf::ParallelOp>(ValueRange{index(0)}, ValueRange{count},
+                                      ValueRange{index(1)});
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVars().front());
+}
+
+//===----------------------------------------------------------------------===//
+// Vectors
+//===----------------------------------------------------------------------===//
+
+VectorType KernelBuilder::vectorType(int64_t lanes, Type element) {
+  return VectorType::get({lanes}, element);
+}
+
+Value KernelBuilder::splat(Value scalar, int64_t lanes) {
+  return create<vector::BroadcastOp>(vectorType(lanes, scalar.getType()), scalar);
+}
+
+Value KernelBuilder::zeroVector(int64_t lanes, Type element) {
+  return create<arith::ConstantOp>(getZeroAttr(vectorType(lanes, element)));
+}
+
+Value KernelBuilder::constantVector(int64_t lanes, Type element, int64_t value) {
+  return create<arith::ConstantOp>(DenseElementsAttr::get(
+      vectorType(lanes, element), getIntegerAttr(element, value)));
+}
+
+Value KernelBuilder::loadVector(Value memref, ValueRange indices, int64_t lanes) {
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  if (isInnermostContiguous(memref))
+    return create<vector::LoadOp>(vectorType(lanes, element), memref, indices);
+  SmallVector<Value> elements, at(indices);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    at.back() = add(indices.back(), lane);
+    elements.push_back(load(memref, at));
+  }
+  return create<vector::FromElementsOp>(vectorType(lanes, element), elements);
+}
+
+void KernelBuilder::storeVector(Value vector, Value memref, ValueRange indices) {
+  if (isInnermostContiguous(memref)) {
+    create<vector::StoreOp>(vector, memref, indices);
+    return;
+  }
+  SmallVector<Value> at(indices);
+  int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    at.back() = add(indices.back(), lane);
+    store(create<vector::ExtractOp>(vector, lane), memref, at);
+  }
+}
+
+Value KernelBuilder::bitcast(Value vector, Type element) {
+  auto type = cast<VectorType>(vector.getType());
+  int64_t bits = type.getNumElements() * type.getElementTypeBitWidth();
+  return create<vector::BitCastOp>(
+      vectorType(bits / element.getIntOrFloatBitWidth(), element), vector);
+}
+
+Value KernelBuilder::toFloat(Value value) {
+  Type type = value.getType();
+  if (getElementTypeOrSelf(type).isF32())
+    return value;
+  Type result = getF32Type();
+  if (auto vector = dyn_cast<VectorType>(type))
+    result = vector.clone(result);
+  return create<arith::ExtFOp>(result, value);
+}
+
+Value KernelBuilder::sumLanes(Value vector) {
+  return create<vector::ReductionOp>(vector::CombiningKind::ADD, vector,
+                                     arith::FastMathFlags::reassoc);
+}
+
+Value KernelBuilder::fma(Value lhs, Value rhs, Value addend) {
+  // `contract` lets the backend fuse where the machine can, and only there.
+  auto flags = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
+  return create<arith::AddFOp>(create<arith::MulFOp>(lhs, rhs, flags), addend, flags);
+}
+
+bool bitnet::isInnermostContiguous(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  return type.getRank() == 0 || type.isLastDimUnitStride();
+}

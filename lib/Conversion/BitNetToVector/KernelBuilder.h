@@ -1,0 +1,103 @@
+//===- KernelBuilder.h - Loops, indices and vectors of a kernel -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A thin layer over OpBuilder with which the lowerings read like the loops that
+// they emit. Indices fold as they are built.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_LIB_CONVERSION_BITNETTOVECTOR_KERNELBUILDER_H
+#define BITNET_LIB_CONVERSION_BITNETTOVECTOR_KERNELBUILDER_H
+
+#include "bitnet/Dialect/BitNet/IR/BitNetOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace bitnet {
+
+using mlir::Value;
+using mlir::ValueRange;
+
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  KernelBuilder(mlir::Location loc, mlir::OpBuilder &builder)
+      : ImplicitLocOpBuilder(loc, builder) {}
+
+  //===--------------------------------------------------------------------===//
+  // Scalars
+  //===--------------------------------------------------------------------===//
+
+  Value index(int64_t value);
+  Value i32(int64_t value);
+  Value f32(double value);
+  Value add(Value lhs, Value rhs);
+  Value sub(Value lhs, Value rhs);
+  Value mul(Value lhs, Value rhs);
+  Value add(Value lhs, int64_t rhs) { return add(lhs, index(rhs)); }
+  Value mul(Value lhs, int64_t rhs) { return mul(lhs, index(rhs)); }
+  /// lhs / rhs, rounded up or down, of non-negative indices.
+  Value ceilDiv(Value lhs, int64_t rhs);
+  Value floorDiv(Value lhs, int64_t rhs);
+  Value rem(Value lhs, int64_t rhs);
+  /// Extent of a memref's dimension, a constant where it is static.
+  Value dim(Value memref, int64_t dimension);
+
+  Value load(Value memref, ValueRange indices);
+  void store(Value value, Value memref, ValueRange indices);
+
+  /// max(value, low) as the machine does it: `low` where value is NaN.
+  Value maximum(Value value, Value low);
+  Value minimum(Value value, Value high);
+  /// lhs + rhs (or lhs * rhs) that may be reassociated: a step of a reduction.
+  Value reduceAdd(Value lhs, Value rhs);
+
+  //===--------------------------------------------------------------------===//
+  // Loops
+  //===--------------------------------------------------------------------===//
+
+  using Body = llvm::function_ref<void(Value)>;
+  using ReduceBody = llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
+
+  /// for (i = low; i < high; i += step). Emits nothing for a loop that is
+  /// known to be empty, the body alone for one that is known to run once.
+  void loop(Value low, Value high, int64_t step, Body body);
+  llvm::SmallVector<Value> reduce(Value low, Value high, int64_t step,
+                                  ValueRange initial, ReduceBody body);
+  /// Independent iterations 0 .. count - 1.
+  void parallel(Value count, Body body);
+
+  //===--------------------------------------------------------------------===//
+  // Vectors
+  //===--------------------------------------------------------------------===//
+
+  mlir::VectorType vectorType(int64_t lanes, mlir::Type element);
+  Value splat(Value scalar, int64_t lanes);
+  Value zeroVector(int64_t lanes, mlir::Type element);
+  /// A vector of constants, all `value`.
+  Value constantVector(int64_t lanes, mlir::Type element, int64_t value);
+  Value loadVector(Value memref, ValueRange indices, int64_t lanes);
+  void storeVector(Value vector, Value memref, ValueRange indices);
+  Value bitcast(Value vector, mlir::Type element);
+  /// f16, bf16 to f32; f32 as it is. Scalars and vectors.
+  Value toFloat(Value value);
+  Value sumLanes(Value vector);
+  Value fma(Value lhs, Value rhs, Value addend);
+
+  /// The value of a constant index, if it is one.
+  static std::optional<int64_t> constant(Value value);
+};
+
+/// Whether the innermost dimension of the memref is contiguous.
+bool isInnermostContiguous(Value memref);
+
+} // namespace bitnet
+
+#endif // BITNET_LIB_CONVERSION_BITNETTOVECTOR_KERNELBUILDER_H

@@ -1,0 +1,269 @@
+//===- LowerLinear.cpp - The tiled nest of bitnet.linear -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "InnerLoop.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+/// One nest for every inner loop:
+///
+///   parallel over tiles of packed rows
+///     for vectors of the tile
+///       for tokens, several at a time
+///         for groups of K that share scales (mostly one)
+///           for blocks of K                     <- the inner loop
+///         epilogue: scales, bias, activation function, store
+class LinearLowering {
+public:
+  LinearLowering(KernelBuilder &b, LinearOp op, const VectorTarget &target,
+                 Lowering lowering)
+      : b(b), op(op), target(target), lowering(lowering), packing(*op.getPacking()),
+        n(op.getN()), k(op.getK()), lanes(target.getLanes(32)) {
+    auto scaleType = cast<MemRefType>(op.getScale().getType());
+    groups = scaleType.getRank() == 2 ? scaleType.getDimSize(0) : 1;
+    Type element = cast<MemRefType>(op.getLhs().getType()).getElementType();
+    isWide = !element.isInteger(8);
+  }
+
+  void run() {
+    int64_t vectors = packing.getRows() / lanes;
+    b.parallel(b.index(llvm::divideCeil(n, packing.getRows())), [&](Value tile) {
+      chooseTile(vectors);
+      b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
+        overTokens([&](Value token, int64_t count) { micro(tile, vector, token, count); });
+      });
+    });
+  }
+
+private:
+  std::optional<int64_t> staticTokens() {
+    return KernelBuilder::constant(b.dim(op.getLhs(), 0));
+  }
+
+  /// Accumulators, codes and activations must fit the registers.
+  void chooseTile(int64_t vectors) {
+    bool one = staticTokens() == 1, many = target.getRegisters() == 32;
+    bool pairs = lowering == Lowering::AddSub ||
+                 getDotKind(target) == DotKind::MultiplyAddPairs;
+    if (one)
+      vectorsAtOnce = many || !pairs ? 4 : 2;
+    else if (many && !pairs)
+      vectorsAtOnce = 4;
+    else
+      vectorsAtOnce = many ? 2 : 1;
+    vectorsAtOnce = std::min(vectorsAtOnce, vectors);
+    tokensAtOnce = one ? 1 : many ? 6 : 4;
+  }
+
+  void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
+    Value tokens = b.dim(op.getLhs(), 0);
+    if (std::optional<int64_t> count = staticTokens()) {
+      int64_t whole = *count / tokensAtOnce * tokensAtOnce;
+      b.loop(b.index(0), b.index(whole), tokensAtOnce,
+             [&](Value token) { body(token, tokensAtOnce); });
+      if (whole < *count)
+        body(b.index(whole), *count - whole);
+      return;
+    }
+    Value whole = b.mul(b.floorDiv(tokens, tokensAtOnce), tokensAtOnce);
+    b.loop(b.index(0), whole, tokensAtOnce,
+           [&](Value token) { body(token, tokensAtOnce); });
+    b.loop(whole, tokens, 1, [&](Value token) { body(token, 1); });
+  }
+
+  std::unique_ptr<InnerLoop> makeInnerLoop(const MicroTile &tile) {
+    if (isWide)
+      return makeWideLoop(b, tile);
+    if (lowering == Lowering::AddSub)
+      return makeAddSubLoop(b, tile);
+    bool spread = tile.tokens == 1 && tile.codeBits == 2 && target.getRegisters() == 32;
+    return makeDotLoop(b, tile, target, spread);
+  }
+
+  void micro(Value tileIndex, Value vector, Value token, int64_t count) {
+    MicroTile tile{count, vectorsAtOnce, lanes,
+                   packing.getScheme() == PackingScheme::Planes2 ? 2 : 1,
+                   groups > 1, op.getLhs(), token};
+    std::unique_ptr<InnerLoop> inner = makeInnerLoop(tile);
+    SmallVector<Value> rowSums;
+    if (Value sums = op.getSum())
+      for (int64_t t = 0; t < count; ++t)
+        rowSums.push_back(b.load(sums, b.add(token, t)));
+    Value row = b.add(b.mul(tileIndex, packing.getRows()), b.mul(vector, lanes));
+
+    SmallVector<Value> totals;
+    if (groups == 1) {
+      totals = sumBlocks(*inner, tile, tileIndex, vector, b.index(0), blocks());
+      totals = inner->finish(totals, rowSums);
+    } else {
+      SmallVector<Value> zero(count * vectorsAtOnce, b.zeroVector(lanes, b.getF32Type()));
+      int64_t perGroup = k / groups / packing.getBlock();
+      totals = b.reduce(b.index(0), b.index(groups), 1, zero, [&](Value group, ValueRange so) {
+        Value first = b.mul(group, perGroup);
+        SmallVector<Value> part = inner->finish(
+            sumBlocks(*inner, tile, tileIndex, vector, first, perGroup), rowSums);
+        for (auto [i, value] : llvm::enumerate(part)) {
+          Value scale = loadOutputs(op.getScale(), group, laneRow(row, i % vectorsAtOnce));
+          part[i] = b.fma(value, scale, so[i]);
+        }
+        return part;
+      });
+    }
+    epilogue(totals, row, token, count);
+  }
+
+  int64_t blocks() const { return packing.getPaddedColumns(k) / packing.getBlock(); }
+  Value laneRow(Value row, int64_t vector) { return b.add(row, vector * lanes); }
+
+  SmallVector<Value> sumBlocks(InnerLoop &inner, const MicroTile &tile, Value tileIndex,
+                               Value vector, Value first, int64_t count) {
+    int64_t blockBytes = packing.getRows() * 4;
+    Value base = b.add(b.mul(tileIndex, blocks() * blockBytes), b.mul(vector, lanes * 4));
+    return b.reduce(first, b.add(first, count), 1, inner.start(), [&](Value block, ValueRange so) {
+      Value offset = b.add(base, b.mul(block, blockBytes));
+      if (tile.tokens == 1)
+        b.create<memref::PrefetchOp>(op.getWeight(), b.add(offset, prefetchBytes),
+                                     /*isWrite=*/false, /*locality=*/3, /*isData=*/true);
+      SmallVector<Value> weights;
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        weights.push_back(b.loadVector(op.getWeight(), b.add(offset, v * lanes * 4), lanes * 4));
+      return inner.block(weights, b.mul(block, packing.getBlock()), so);
+    });
+  }
+
+  void epilogue(ArrayRef<Value> totals, Value row, Value token, int64_t count) {
+    for (int64_t v = 0; v < vectorsAtOnce; ++v) {
+      Value first = laneRow(row, v);
+      SmallVector<Value> column;
+      for (int64_t t = 0; t < count; ++t)
+        column.push_back(totals[t * vectorsAtOnce + v]);
+      if (n % packing.getRows() == 0) {
+        storeColumn(column, first, token, Value());
+        continue;
+      }
+      // The last tile's rows beyond N exist in the weights only.
+      Value left = b.create<arith::SubIOp>(b.index(n), first);
+      Value whole = b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left, b.index(lanes));
+      b.create<scf::IfOp>(
+          whole,
+          [&](OpBuilder &nested, Location) {
+            nest(nested, [&] { storeColumn(column, first, token, Value()); });
+          },
+          [&](OpBuilder &nested, Location) {
+            nest(nested, [&] {
+              Value mask = b.create<vector::CreateMaskOp>(b.vectorType(lanes, b.getI1Type()), left);
+              storeColumn(column, first, token, mask);
+            });
+          });
+    }
+  }
+
+  /// Runs `body` with this builder inserting where `nested` does, and ends the
+  /// region.
+  void nest(OpBuilder &nested, llvm::function_ref<void()> body) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(nested.getInsertionBlock(), nested.getInsertionPoint());
+    body();
+    b.create<scf::YieldOp>();
+  }
+
+  void storeColumn(ArrayRef<Value> column, Value first, Value token, Value mask) {
+    Value scale, bias;
+    if (groups == 1)
+      scale = loadOutputs(op.getScale(), Value(), first, mask);
+    if (op.getBias())
+      bias = loadOutputs(op.getBias(), Value(), first, mask);
+    for (auto [t, total] : llvm::enumerate(column)) {
+      Value m = b.add(token, t), value = total;
+      if (Value steps = op.getStep()) {
+        bool shared = cast<MemRefType>(steps.getType()).getDimSize(0) == 1;
+        Value step = b.load(steps, shared ? b.index(0) : m);
+        value = b.create<arith::MulFOp>(value, b.splat(step, lanes));
+      }
+      if (scale)
+        value = b.create<arith::MulFOp>(value, scale);
+      if (bias)
+        value = b.create<arith::AddFOp>(value, bias);
+      value = activate(value);
+      if (mask)
+        b.create<vector::MaskedStoreOp>(op.getOutput(), ValueRange{m, first}, mask, value);
+      else
+        b.storeVector(value, op.getOutput(), {m, first});
+    }
+  }
+
+  /// A vector of per-output floats (`[N]`, or a row of `[G, N]`), or the one value
+  /// that all outputs share.
+  Value loadOutputs(Value memref, Value group, Value first, Value mask = {}) {
+    auto type = cast<MemRefType>(memref.getType());
+    if (type.getRank() == 1 && type.getDimSize(0) == 1)
+      return b.splat(b.load(memref, b.index(0)), lanes);
+    SmallVector<Value> indices;
+    if (group)
+      indices.push_back(group);
+    indices.push_back(first);
+    if (group && n % packing.getRows())
+      mask = b.create<vector::CreateMaskOp>(b.vectorType(lanes, b.getI1Type()),
+                                            ValueRange{clampedLeft(first)});
+    if (!mask)
+      return b.loadVector(memref, indices, lanes);
+    Value zero = b.zeroVector(lanes, b.getF32Type());
+    return b.create<vector::MaskedLoadOp>(b.vectorType(lanes, b.getF32Type()), memref,
+                                          indices, mask, zero);
+  }
+
+  Value clampedLeft(Value first) {
+    Value left = b.create<arith::SubIOp>(b.index(n), first);
+    return b.create<arith::MaxSIOp>(left, b.index(0));
+  }
+
+  Value activate(Value value) {
+    if (op.getActivation() == Activation::None)
+      return value;
+    Value zero = b.zeroVector(lanes, b.getF32Type());
+    // NaN passes, as it does in the graph's Relu.
+    Value negative = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
+    value = b.create<arith::SelectOp>(negative, zero, value);
+    if (op.getActivation() == Activation::ReluSquared)
+      value = b.create<arith::MulFOp>(value, value);
+    return value;
+  }
+
+  /// How far ahead of the loads of a decode step weights are fetched.
+  static constexpr int64_t prefetchBytes = 8192;
+
+  KernelBuilder &b;
+  LinearOp op;
+  const VectorTarget &target;
+  Lowering lowering;
+  PackingAttr packing;
+  int64_t n, k, lanes, groups;
+  bool isWide;
+  int64_t vectorsAtOnce = 1, tokensAtOnce = 1;
+};
+
+} // namespace
+
+Lowering bitnet::chooseLowering(LinearOp op, const VectorTarget &target) {
+  return target.hasDot() ? Lowering::Dot : Lowering::AddSub;
+}
+
+LogicalResult bitnet::lowerLinear(KernelBuilder &b, LinearOp op,
+                                  const VectorTarget &target, Lowering lowering) {
+  if (!op.getPacking())
+    return op.emitOpError("has weights that are not packed: run the layout phase first");
+  if (lowering != Lowering::Dot && lowering != Lowering::AddSub)
+    return op.emitOpError("has no '")
+           << stringifyLowering(lowering) << "' lowering; expected dot or addsub";
+  if (lowering == Lowering::Dot && !target.hasDot())
+    lowering = Lowering::AddSub;
+  LinearLowering(b, op, target, lowering).run();
+  return success();
+}

@@ -1,0 +1,118 @@
+//===- LowerQuantize.cpp - Loops of bitnet.quantize -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowerings.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+/// The loops of one bitnet.quantize. They are scalar: LLVM vectorises them.
+class QuantizeLowering {
+public:
+  QuantizeLowering(KernelBuilder &b, QuantizeOp op)
+      : b(b), op(op), rows(b.dim(op.getInput(), 0)), columns(b.dim(op.getInput(), 1)) {}
+
+  void run() {
+    if (op.getGranularity() == Granularity::Token)
+      return b.parallel(rows, [&](Value m) {
+        Value absmax = clamp(absmaxOfRow(m, b.i32(0)));
+        b.store(step(absmax), op.getSteps(), m);
+        quantizeRow(m, absmax);
+      });
+    Value bits = b.reduce(b.index(0), rows, 1, b.i32(0), [&](Value m, ValueRange so) {
+      return SmallVector<Value>{absmaxOfRow(m, so[0])};
+    })[0];
+    Value absmax = clamp(bits);
+    b.store(step(absmax), op.getSteps(), b.index(0));
+    b.parallel(rows, [&](Value m) { quantizeRow(m, absmax); });
+  }
+
+private:
+  Value input(Value m, Value k) { return b.toFloat(b.load(op.getInput(), {m, k})); }
+
+  /// Magnitudes are compared as integers, in which floats without a sign have the
+  /// same order: it vectorises everywhere, and NaN, the largest, is kept.
+  Value absmaxOfRow(Value m, Value initial) {
+    return b.reduce(b.index(0), columns, 1, initial, [&](Value k, ValueRange so) {
+      Value bits = b.create<arith::BitcastOp>(b.getI32Type(), input(m, k));
+      Value magnitude = b.create<arith::AndIOp>(bits, b.i32(0x7fffffff));
+      return SmallVector<Value>{b.create<arith::MaxSIOp>(so[0], magnitude)};
+    })[0];
+  }
+
+  Value clamp(Value bits) {
+    Value absmax = b.create<arith::BitcastOp>(b.getF32Type(), bits);
+    double epsilon = op.getEpsilon().convertToDouble();
+    if (epsilon <= 0)
+      return absmax;
+    // Not `maximum`: the NaN of a poisoned row must stay one.
+    Value low = b.f32(epsilon);
+    Value below = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, absmax, low);
+    return b.create<arith::SelectOp>(below, low, absmax);
+  }
+
+  Value bound() { return b.f32(op.getBound().convertToDouble()); }
+  Value step(Value absmax) { return b.create<arith::DivFOp>(absmax, bound()); }
+
+  /// What of the scaling does not depend on the element.
+  Value rowFactor(Value absmax) {
+    switch (op.getScaling()) {
+    case Scaling::ReciprocalMultiply:
+      return b.create<arith::MulFOp>(b.create<arith::DivFOp>(b.f32(1), absmax), bound());
+    case Scaling::DivideMultiply:
+      return b.create<arith::DivFOp>(bound(), absmax);
+    case Scaling::MultiplyDivide:
+      return absmax;
+    case Scaling::DivideStep:
+      return step(absmax);
+    }
+    llvm_unreachable("unknown scaling");
+  }
+
+  Value scaled(Value x, Value factor) {
+    switch (op.getScaling()) {
+    case Scaling::ReciprocalMultiply:
+    case Scaling::DivideMultiply:
+      return b.create<arith::MulFOp>(x, factor);
+    case Scaling::MultiplyDivide:
+      return b.create<arith::DivFOp>(b.create<arith::MulFOp>(x, bound()), factor);
+    case Scaling::DivideStep:
+      return b.create<arith::DivFOp>(x, factor);
+    }
+    llvm_unreachable("unknown scaling");
+  }
+
+  void quantizeRow(Value m, Value absmax) {
+    Value factor = rowFactor(absmax);
+    Value low = b.f32(op.getQmin()), high = b.f32(op.getQmax());
+    Type element = cast<MemRefType>(op.getValues().getType()).getElementType();
+    Value sum = b.reduce(b.index(0), columns, 1, b.i32(0), [&](Value k, ValueRange so) {
+      Value rounded = b.create<math::RoundEvenOp>(scaled(input(m, k), factor));
+      Value clipped = b.minimum(b.maximum(rounded, low), high);
+      Value wide = b.create<arith::FPToSIOp>(b.getI32Type(), clipped);
+      b.store(b.create<arith::TruncIOp>(element, wide), op.getValues(), {m, k});
+      return SmallVector<Value>{b.add(so[0], wide)};
+    })[0];
+    Value zero = b.create<arith::ConstantOp>(b.getZeroAttr(element));
+    b.loop(columns, b.dim(op.getValues(), 1), 1,
+           [&](Value k) { b.store(zero, op.getValues(), {m, k}); });
+    b.store(sum, op.getSums(), m);
+  }
+
+  KernelBuilder &b;
+  QuantizeOp op;
+  Value rows, columns;
+};
+
+} // namespace
+
+LogicalResult bitnet::lowerQuantize(KernelBuilder &b, QuantizeOp op) {
+  QuantizeLowering(b, op).run();
+  return success();
+}

@@ -1,0 +1,272 @@
+//===- Layout.cpp - Packing weights, building the archive -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Dialect/BitNet/Transforms/Passes.h"
+
+#include "WeightPacking.h"
+#include "bitnet/artifact.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace bitnet {
+#define GEN_PASS_DEF_LAYOUT
+#include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
+} // namespace bitnet
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+/// The entries of the archive as they are given offsets.
+class ArchiveBuilder {
+public:
+  explicit ArchiveBuilder(ModuleOp module) : module(module), builder(module.getContext()) {
+    // A module that was laid out before keeps its entries.
+    if (auto existing = module->getAttrOfType<ArrayAttr>("bitnet.archive"))
+      for (auto entry : existing.getAsRange<DictionaryAttr>())
+        append(entry.getAs<StringAttr>("name"), cast<ElementsAttr>(entry.get("value")));
+  }
+
+  /// A bitnet.archive of `value`, inserted by `b`; equal values share an entry.
+  Value reference(OpBuilder &b, Location loc, StringRef hint, ElementsAttr value) {
+    auto [it, isNew] = indices.try_emplace(value, entries.size());
+    if (isNew)
+      append(builder.getStringAttr(uniqueName(hint)), value);
+    Entry &entry = entries[it->second];
+    return ArchiveOp::create(b, loc, value.getType(), entry.name,
+                             b.getI64IntegerAttr(entry.offset));
+  }
+
+  void finish() {
+    SmallVector<Attribute> list;
+    for (Entry &entry : entries)
+      list.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr("name", entry.name),
+           builder.getNamedAttr("offset", builder.getI64IntegerAttr(entry.offset)),
+           builder.getNamedAttr("value", entry.value)}));
+    module->setAttr("bitnet.archive", builder.getArrayAttr(list));
+  }
+
+  int64_t getBytes() const { return bytes; }
+
+private:
+  struct Entry {
+    StringAttr name;
+    int64_t offset;
+    ElementsAttr value;
+  };
+
+  void append(StringAttr name, ElementsAttr value) {
+    indices[value] = entries.size();
+    names.insert(name);
+    entries.push_back({name, bytes, value});
+    int64_t size = value.getNumElements() *
+                   llvm::divideCeil(value.getElementType().getIntOrFloatBitWidth(), 8);
+    bytes = llvm::alignTo(bytes + size, BN_ALIGNMENT);
+  }
+
+  std::string uniqueName(StringRef hint) {
+    std::string name = hint.empty() ? "constant" : hint.str();
+    for (int i = 1; names.contains(builder.getStringAttr(name)); ++i)
+      name = (hint + "." + Twine(i)).str();
+    return name;
+  }
+
+  ModuleOp module;
+  Builder builder;
+  SmallVector<Entry> entries;
+  DenseMap<Attribute, size_t> indices;
+  DenseSet<StringAttr> names;
+  int64_t bytes = 0;
+};
+
+/// The name that a value has in the model, if any.
+StringRef nameOf(Location loc) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return name.getName();
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location part : fused.getLocations())
+      if (StringRef name = nameOf(part); !name.empty())
+        return name;
+  return {};
+}
+
+struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
+  using LayoutBase::LayoutBase;
+
+  void runOnOperation() override {
+    ArchiveBuilder archive(getOperation());
+    IRRewriter rewriter(&getContext());
+    SmallVector<LinearOp> linears;
+    getOperation().walk([&](LinearOp op) {
+      if (!op.getPacking())
+        linears.push_back(op);
+    });
+    for (LinearOp op : linears)
+      if (failed(pack(rewriter, op, archive)))
+        return signalPassFailure();
+    SmallVector<Operation *> unused;
+    getOperation().walk([&](ConstantOp op) {
+      if (op->use_empty())
+        unused.push_back(op);
+    });
+    for (Operation *op : unused)
+      op->erase();
+    if (failed(archiveConstants(rewriter, archive)))
+      return signalPassFailure();
+    archive.finish();
+    archiveBytes = archive.getBytes();
+  }
+
+private:
+  static PackingAttr choosePacking(LinearOp op) {
+    auto type = cast<RankedTensorType>(op.getWeight().getType());
+    auto scale = cast<RankedTensorType>(op.getScale().getType());
+    auto planes1 = PackingAttr::get(op.getContext(), PackingScheme::Planes1, tileRows);
+    bool binary = isa<BinaryType>(type.getElementType());
+    // Blocks must not straddle groups of scales.
+    if (binary && scale.getRank() == 2 &&
+        type.getDimSize(1) / scale.getDimSize(1) % planes1.getBlock())
+      binary = false;
+    return binary ? planes1
+                  : PackingAttr::get(op.getContext(), PackingScheme::Planes2, tileRows);
+  }
+
+  /// The packed bytes of a constant, made once for all functions that use it.
+  ElementsAttr getPacked(ConstantOp weight, PackingAttr packing) {
+    ElementsAttr &packed = packedWeights[{weight.getValue(), packing}];
+    if (packed)
+      return packed;
+    WeightReader reader(weight);
+    int64_t size = packing.getByteSize(reader.rows(), reader.columns());
+    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size, BN_ALIGNMENT, /*dataIsMutable=*/true);
+    packWeights(reader, packing, blob.getMutableData());
+    auto type = RankedTensorType::get({size}, IntegerType::get(&getContext(), 8));
+    packed = DenseResourceElementsAttr::get(type, "packed", std::move(blob));
+    packedBytes += size;
+    return packed;
+  }
+
+  LogicalResult pack(IRRewriter &rewriter, LinearOp op, ArchiveBuilder &archive) {
+    auto weight = op.getWeight().getDefiningOp<ConstantOp>();
+    if (!weight)
+      return op.emitOpError("must have constant weights");
+    PackingAttr packing = choosePacking(op);
+    int64_t n = op.getN(), k = op.getK();
+    if (auto scale = cast<RankedTensorType>(op.getScale().getType());
+        scale.getRank() == 2 && k / scale.getDimSize(1) % packing.getBlock())
+      return op.emitOpError("has groups of ")
+             << k / scale.getDimSize(1) << " weights; expected a multiple of "
+             << packing.getBlock();
+    rewriter.setInsertionPoint(op);
+    Value packed = archive.reference(rewriter, weight.getLoc(), nameOf(weight.getLoc()),
+                                     getPacked(weight, packing));
+    Value scale = transposeGroups(rewriter, op);
+    padColumns(rewriter, op, packing.getPaddedColumns(k));
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getWeightMutable().assign(packed);
+      op.getScaleMutable().assign(scale);
+      op.setPackingAttr(packing);
+      op.setRows(n);
+      op.setColumns(k);
+      if (lowering != Lowering::Auto)
+        op.setLowering(lowering);
+    });
+    ++numPacked;
+    return success();
+  }
+
+  /// Scales `[N, G]` as `[G, N]`, so that those of a group are contiguous.
+  static Value transposeGroups(IRRewriter &rewriter, LinearOp op) {
+    auto type = cast<RankedTensorType>(op.getScale().getType());
+    if (type.getRank() == 1)
+      return op.getScale();
+    SmallVector<int64_t> shape{type.getDimSize(1), type.getDimSize(0)};
+    DenseElementsAttr constant;
+    if (matchPattern(op.getScale(), m_Constant(&constant))) {
+      auto values = llvm::to_vector(constant.getValues<float>());
+      std::vector<float> turned(values.size());
+      for (int64_t r = 0; r < shape[1]; ++r)
+        for (int64_t g = 0; g < shape[0]; ++g)
+          turned[g * shape[1] + r] = values[r * shape[0] + g];
+      return arith::ConstantOp::create(
+          rewriter, op.getLoc(), DenseElementsAttr::get(type.clone(shape), ArrayRef(turned)));
+    }
+    Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), shape, type.getElementType());
+    return linalg::TransposeOp::create(rewriter, op.getLoc(), op.getScale(), empty,
+                                       ArrayRef<int64_t>{1, 0})
+        .getResult()[0];
+  }
+
+  /// Widens the activations to `padded` columns, zero from K on: at their
+  /// quantiser where they come from one, else by a tensor.pad.
+  static void padColumns(IRRewriter &rewriter, LinearOp op, int64_t padded) {
+    auto type = cast<RankedTensorType>(op.getLhs().getType());
+    if (type.getDimSize(1) >= padded)
+      return;
+    auto quantize = op.getLhs().getDefiningOp<QuantizeOp>();
+    if (quantize && llvm::all_of(op.getLhs().getUsers(), llvm::IsaPred<LinearOp>)) {
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPoint(quantize);
+      auto wide = RankedTensorType::get({type.getDimSize(0), padded}, type.getElementType());
+      SmallVector<Value> dynamic;
+      if (type.isDynamicDim(0))
+        dynamic.push_back(tensor::DimOp::create(rewriter, op.getLoc(), quantize.getInput(), 0));
+      Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), wide, dynamic);
+      rewriter.modifyOpInPlace(quantize, [&] {
+        quantize.getValuesMutable().assign(empty);
+        quantize->getResult(0).setType(wide);
+      });
+      return;
+    }
+    Value zero = arith::ConstantOp::create(rewriter, op.getLoc(),
+                                           rewriter.getZeroAttr(type.getElementType()));
+    SmallVector<OpFoldResult> low(2, rewriter.getIndexAttr(0));
+    SmallVector<OpFoldResult> high{rewriter.getIndexAttr(0),
+                                   rewriter.getIndexAttr(padded - type.getDimSize(1))};
+    auto wide = RankedTensorType::get({type.getDimSize(0), padded}, type.getElementType());
+    Value result = tensor::PadOp::create(rewriter, op.getLoc(), wide, op.getLhs(), low, high, zero);
+    rewriter.modifyOpInPlace(op, [&] { op.getLhsMutable().assign(result); });
+  }
+
+  LogicalResult archiveConstants(IRRewriter &rewriter, ArchiveBuilder &archive) {
+    SmallVector<arith::ConstantOp> constants;
+    getOperation().walk([&](arith::ConstantOp op) {
+      auto type = dyn_cast<RankedTensorType>(op.getType());
+      if (!type || type.getNumElements() < minElements)
+        return;
+      auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
+      if (!dense || !dense.isSplat())
+        constants.push_back(op);
+    });
+    for (arith::ConstantOp op : constants) {
+      auto value = cast<ElementsAttr>(op.getValue());
+      Type element = value.getElementType();
+      if (!element.isIntOrFloat())
+        return op.emitOpError("has elements that no archive entry holds");
+      // Booleans and other types below a byte have their own storage in MLIR.
+      if (element.getIntOrFloatBitWidth() < 8)
+        continue;
+      if (getRawBytes(value).empty())
+        return op.emitOpError("has no data");
+      rewriter.setInsertionPoint(op);
+      rewriter.replaceOp(op, archive.reference(rewriter, op.getLoc(), nameOf(op.getLoc()), value));
+    }
+    return success();
+  }
+
+  /// Rows of a tile: 4 vectors of AVX-512, and a whole number of all others.
+  static constexpr int64_t tileRows = 64;
+
+  DenseMap<std::pair<Attribute, Attribute>, ElementsAttr> packedWeights;
+};
+
+} // namespace

@@ -1,0 +1,48 @@
+//===- WeightPacking.h - Codes of low-bit weights -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_LIB_DIALECT_BITNET_TRANSFORMS_WEIGHTPACKING_H
+#define BITNET_LIB_DIALECT_BITNET_TRANSFORMS_WEIGHTPACKING_H
+
+#include "bitnet/Dialect/BitNet/IR/BitNetOps.h"
+
+namespace bitnet {
+
+/// Reads the weights of a bitnet.constant: row-major codes of 2 bits (ternary) or
+/// 1 bit (binary), the lowest first.
+class WeightReader {
+public:
+  explicit WeightReader(ConstantOp op);
+
+  int64_t rows() const { return numRows; }
+  int64_t columns() const { return numColumns; }
+  /// The weight itself: -1, 0 or 1.
+  int get(int64_t row, int64_t column) const {
+    int64_t i = row * numColumns + column;
+    if (binary)
+      return ((data[i / 8] >> (i % 8)) & 1) ? 1 : -1;
+    return int((uint8_t(data[i / 4]) >> (i % 4 * 2)) & 3) - 1;
+  }
+
+private:
+  llvm::ArrayRef<char> data;
+  int64_t numRows, numColumns;
+  bool binary;
+};
+
+/// The bytes of the weights in a packing, `packing.getByteSize(rows, columns)` of
+/// them. The layouts are described at #bitnet.packing.
+void packWeights(const WeightReader &weights, PackingAttr packing,
+                 llvm::MutableArrayRef<char> bytes);
+
+/// The raw bytes of a constant's elements, of either storage; a splat has those of
+/// one element only. Empty where they cannot be had.
+llvm::ArrayRef<char> getRawBytes(mlir::ElementsAttr value);
+
+} // namespace bitnet
+
+#endif // BITNET_LIB_DIALECT_BITNET_TRANSFORMS_WEIGHTPACKING_H

@@ -1,0 +1,28 @@
+/*===- cpu.h - What the processor can do ---------------------------*- C -*-===*
+ *
+ * Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ *===----------------------------------------------------------------------===*/
+
+#ifndef BITNET_SRC_CPU_H
+#define BITNET_SRC_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The features of a processor that its operating system lets programs use. */
+typedef struct bn_cpu {
+  uint64_t bits[2];
+} bn_cpu;
+
+bn_cpu bn_cpu_detect(void);
+
+/* Whether the processor has a feature, in LLVM's spelling; a '+' before it is
+   allowed. No processor has a feature that this runtime does not know. */
+bool bn_cpu_has(const bn_cpu *cpu, const char *feature);
+
+/* How many processors this process may use. */
+int32_t bn_cpu_count(void);
+
+#endif /* BITNET_SRC_CPU_H */

@@ -1,0 +1,130 @@
+/*===- decode.c - Decoders: the cache and its tokens ---------------*- C -*-===*
+ *
+ * Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ *===----------------------------------------------------------------------===*/
+
+#include "session.h"
+#include "status.h"
+
+#include <string.h>
+
+/* The entry for the next of `remaining` tokens at `position`, or NULL where
+   none fits. A chunk longer than what remains is padded; that costs as much as
+   the whole chunk, but less than the remaining tokens one by one, which read
+   all weights each. */
+static const bn_chunk *choose_chunk(const bn_session *session, int64_t position,
+                                    int64_t remaining) {
+  const bn_chunk *shorter = NULL, *longer = NULL;
+  for (uint32_t i = 0; i < session->chunk_count; ++i) {
+    const bn_chunk *chunk = &session->chunks[i];
+    if (chunk->tokens > remaining) {
+      longer = chunk;
+    } else {
+      shorter = chunk;
+      break;
+    }
+  }
+  int64_t room = session->model->manifest.info.max_context - position;
+  if (!longer || longer->tokens > room)
+    return shorter;
+  if (!shorter)
+    return longer;
+  int64_t worth = longer->tokens / (shorter->tokens == 1 ? 8 : 2);
+  return remaining > worth ? longer : shorter;
+}
+
+static int32_t check_tokens(const bn_session *session, const int64_t *tokens,
+                            int64_t count, bn_status *status) {
+  const bn_model_info *info = &session->model->manifest.info;
+  if (!session->chunk_count)
+    return bn_report(status, BN_UNSUPPORTED,
+                     "the model is not a decoder with a cache");
+  if (!tokens || count < 1)
+    return bn_report(status, BN_INVALID, "no tokens are given");
+  if (count > info->max_context - session->position)
+    return bn_report(status, BN_INVALID,
+                     "%lld tokens after the %lld in the cache exceed the "
+                     "model's context of %lld",
+                     (long long)count, (long long)session->position,
+                     (long long)info->max_context);
+  for (int64_t i = 0; i < count; ++i)
+    if (tokens[i] < 0 || tokens[i] >= info->vocabulary)
+      return bn_report(status, BN_INVALID,
+                       "token %lld is not in the vocabulary of %lld",
+                       (long long)tokens[i], (long long)info->vocabulary);
+  return BN_OK;
+}
+
+/* Runs `count` tokens, at most the chunk's, and gives the logits' rows. */
+static int32_t run_chunk(bn_session *session, const bn_chunk *chunk,
+                         const int64_t *tokens, int64_t count, int64_t position,
+                         const float **rows, bn_status *status) {
+  memset(session->chunk_tokens, 0, (size_t)chunk->tokens * sizeof(int64_t));
+  memcpy(session->chunk_tokens, tokens, (size_t)count * sizeof(int64_t));
+  session->inputs[0].data = session->chunk_tokens;
+  session->inputs[0].shape[0] = 1;
+  session->inputs[0].shape[1] = chunk->tokens;
+  int32_t code = bn_session_call(session, chunk->entry, position, status);
+  if (code)
+    return code;
+  *rows = session->outputs[0].data;
+  if (!*rows)
+    return bn_report(status, BN_FAILED, "entry '%s' gave no logits",
+                     session->model->manifest.info.entries[chunk->entry].name);
+  return BN_OK;
+}
+
+int32_t bn_session_append(bn_session *session, const int64_t *tokens,
+                          int64_t count, const float **logits,
+                          float *all_logits, bn_status *status) {
+  if (!session)
+    return bn_report(status, BN_INVALID, "bn_session_append: a NULL argument");
+  int32_t code = check_tokens(session, tokens, count, status);
+  if (code)
+    return code;
+  int64_t vocabulary = session->model->manifest.info.vocabulary;
+  size_t row_bytes = (size_t)vocabulary * sizeof(float);
+  for (int64_t done = 0; done < count;) {
+    int64_t position = session->position + done;
+    const bn_chunk *chunk = choose_chunk(session, position, count - done);
+    if (!chunk)
+      return bn_report(status, BN_UNSUPPORTED,
+                       "no entry of the artifact fits the last %lld tokens of "
+                       "the context",
+                       (long long)(count - done));
+    int64_t taken = chunk->tokens < count - done ? chunk->tokens : count - done;
+    const float *rows = NULL;
+    code = run_chunk(session, chunk, tokens + done, taken, position, &rows,
+                     status);
+    if (code)
+      return code;
+    if (all_logits)
+      memcpy(all_logits + done * vocabulary, rows, (size_t)taken * row_bytes);
+    done += taken;
+    if (done == count)
+      memcpy(session->logits, rows + (taken - 1) * vocabulary, row_bytes);
+  }
+  session->position += count;
+  if (logits)
+    *logits = session->logits;
+  return bn_succeed(status);
+}
+
+int64_t bn_session_position(const bn_session *session) {
+  return session->position;
+}
+
+int32_t bn_session_rewind(bn_session *session, int64_t position,
+                          bn_status *status) {
+  if (!session)
+    return bn_report(status, BN_INVALID, "bn_session_rewind: a NULL argument");
+  if (position < 0 || position > session->position)
+    return bn_report(status, BN_INVALID,
+                     "the cache cannot be rewound to %lld: it holds %lld "
+                     "tokens",
+                     (long long)position, (long long)session->position);
+  session->position = position;
+  return bn_succeed(status);
+}

@@ -1,0 +1,336 @@
+/*===- session.c - Making and calling sessions ---------------------*- C -*-===*
+ *
+ * Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ *===----------------------------------------------------------------------===*/
+
+#include "session.h"
+
+#include "status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { MAXIMUM_THREADS = 1024 };
+
+/*===----------------------------------------------------------------------===
+ * The environment of compiled code
+ *===----------------------------------------------------------------------===*/
+
+static void *environment_allocate(void *user, uint64_t bytes) {
+  return bn_arena_allocate(((bn_session *)user)->arena, bytes);
+}
+
+static void environment_release(void *user, void *pointer) {
+  bn_arena_release(((bn_session *)user)->arena, pointer);
+}
+
+static void environment_parallel_for(void *user, bn_task_fn task, void *context,
+                                     int64_t count) {
+  bn_thread_pool_run(((bn_session *)user)->pool, task, context, count);
+}
+
+/*===----------------------------------------------------------------------===
+ * Variants
+ *===----------------------------------------------------------------------===*/
+
+/* Writes ", "-separated names of the features that the CPU lacks. */
+static void list_missing(const bn_model *model, const bn_variant_info *variant,
+                         char *text, size_t bytes) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (uint32_t i = 0; i < variant->feature_count && used < bytes; ++i)
+    if (!bn_cpu_has(&model->cpu, variant->features[i]))
+      used += (size_t)snprintf(text + used, bytes - used, "%s%s",
+                               used ? ", " : "", variant->features[i]);
+}
+
+static int32_t refuse_variant(const bn_model *model,
+                              const bn_variant_info *variant,
+                              const char *message, bn_status *status) {
+  char missing[300];
+  list_missing(model, variant, missing, sizeof(missing));
+  return bn_report(status, BN_UNSUPPORTED, "%s '%s': it lacks %s", message,
+                   variant->name, missing);
+}
+
+static int32_t report_unknown_variant(const bn_model_info *info,
+                                      const char *name, bn_status *status) {
+  char known[300];
+  size_t used = 0;
+  known[0] = '\0';
+  for (uint32_t i = 0; i < info->variant_count && used < sizeof(known); ++i)
+    used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+                             used ? ", " : "", info->variants[i].name);
+  return bn_report(status, BN_INVALID,
+                   "no variant is called '%.100s'; the artifact has %s", name,
+                   known);
+}
+
+static int32_t choose_variant(bn_session *session, const char *name,
+                              bn_status *status) {
+  const bn_model *model = session->model;
+  const bn_model_info *info = &model->manifest.info;
+  for (uint32_t i = info->variant_count; i-- > 0;) {
+    const bn_variant_info *variant = &info->variants[i];
+    if (name ? strcmp(variant->name, name) != 0 : !variant->runnable)
+      continue;
+    if (!variant->runnable)
+      return refuse_variant(model, variant, "this CPU cannot run the variant",
+                            status);
+    session->variant = i;
+    return BN_OK;
+  }
+  if (name)
+    return report_unknown_variant(info, name, status);
+  return refuse_variant(model, &info->variants[0],
+                        "this CPU runs no variant of the artifact, not even",
+                        status);
+}
+
+static int32_t find_entries(bn_session *session, bn_status *status) {
+  const bn_model_info *info = &session->model->manifest.info;
+  session->entries = calloc(info->entry_count, sizeof(*session->entries));
+  if (!session->entries)
+    return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
+  for (uint32_t i = 0; i < info->entry_count; ++i) {
+    session->entries[i] =
+        session->model->code.query(BN_ABI_VERSION, session->variant, i);
+    if (!session->entries[i])
+      return bn_report(status, BN_CORRUPT,
+                       "the artifact has no code for entry '%s' of variant "
+                       "'%s'",
+                       info->entries[i].name,
+                       info->variants[session->variant].name);
+  }
+  return BN_OK;
+}
+
+/*===----------------------------------------------------------------------===
+ * Memory
+ *===----------------------------------------------------------------------===*/
+
+/* Adds an aligned part to `total`; false on overflow. */
+static bool add_part(uint64_t *total, uint64_t bytes) {
+  return !__builtin_add_overflow(bytes, BN_ALIGNMENT - 1, &bytes) &&
+         !__builtin_add_overflow(*total, bytes / BN_ALIGNMENT * BN_ALIGNMENT,
+                                 total);
+}
+
+/* The sizes of the parts: where the states begin, and the logits, and the end.
+ */
+typedef struct memory_plan {
+  uint64_t states, logits, end;
+} memory_plan;
+
+static bool plan_memory(const bn_manifest *manifest, memory_plan *plan) {
+  const bn_model_info *info = &manifest->info;
+  uint64_t workspace = 0;
+  for (uint32_t i = 0; i < info->entry_count; ++i)
+    if (info->entries[i].workspace_bytes > workspace)
+      workspace = info->entries[i].workspace_bytes;
+  uint64_t total = 0;
+  bool fits = add_part(&total, workspace);
+  plan->states = total;
+  for (uint32_t i = 0; i < info->state_count; ++i)
+    fits = fits && add_part(&total, manifest->states[i].bytes);
+  plan->logits = total;
+  uint64_t logits_bytes;
+  fits = fits &&
+         !__builtin_mul_overflow((uint64_t)info->vocabulary, sizeof(float),
+                                 &logits_bytes) &&
+         add_part(&total, logits_bytes);
+  plan->end = total;
+  return fits && total <= PTRDIFF_MAX;
+}
+
+/* Fresh pages are zeros: no state holds a NaN that a masked sum would keep. */
+static int32_t allocate_memory(bn_session *session, bn_status *status) {
+  const bn_manifest *manifest = &session->model->manifest;
+  uint32_t state_count = manifest->info.state_count;
+  memory_plan plan;
+  if (!plan_memory(manifest, &plan))
+    return bn_report(status, BN_OUT_OF_MEMORY,
+                     "the artifact asks for more memory than can be addressed");
+  session->states = calloc(state_count + 1u, sizeof(*session->states));
+  if (!session->states)
+    return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
+  if (!plan.end)
+    return BN_OK;
+  void *memory = mmap(NULL, plan.end, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return bn_report(status, BN_OUT_OF_MEMORY,
+                     "the %llu bytes of a session cannot be had: %s",
+                     (unsigned long long)plan.end, strerror(errno));
+  session->memory = memory;
+  session->memory_bytes = plan.end;
+  session->workspace = memory;
+  unsigned char *state = (unsigned char *)memory + plan.states;
+  for (uint32_t i = 0; i < state_count; ++i) {
+    session->states[i] = state;
+    uint64_t bytes = 0;
+    add_part(&bytes, manifest->states[i].bytes);
+    state += bytes;
+  }
+  session->logits = (float *)((unsigned char *)memory + plan.logits);
+  return BN_OK;
+}
+
+/* The arrays that calls use, and the cached entries by size. */
+static int32_t prepare_calls(bn_session *session, bn_status *status) {
+  const bn_model_info *info = &session->model->manifest.info;
+  uint32_t inputs = 1, outputs = 1;
+  int64_t largest = 1;
+  session->chunks = calloc(info->entry_count, sizeof(*session->chunks));
+  if (!session->chunks)
+    return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
+  for (uint32_t i = 0; i < info->entry_count; ++i) {
+    const bn_entry_info *entry = &info->entries[i];
+    inputs = entry->input_count > inputs ? entry->input_count : inputs;
+    outputs = entry->output_count > outputs ? entry->output_count : outputs;
+    if (entry->kind != BN_ENTRY_CACHED)
+      continue;
+    largest = entry->tokens > largest ? entry->tokens : largest;
+    uint32_t at = session->chunk_count++;
+    for (; at > 0 && session->chunks[at - 1].tokens < entry->tokens; --at)
+      session->chunks[at] = session->chunks[at - 1];
+    session->chunks[at] = (bn_chunk){i, entry->tokens};
+  }
+  session->inputs = calloc(inputs, sizeof(bn_buffer));
+  session->outputs = calloc(outputs, sizeof(bn_buffer));
+  session->chunk_tokens = calloc((size_t)largest, sizeof(int64_t));
+  if (!session->inputs || !session->outputs || !session->chunk_tokens)
+    return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
+  return BN_OK;
+}
+
+static int32_t start_threads(bn_session *session, int32_t threads,
+                             bn_status *status) {
+  if (threads < 0 || threads > MAXIMUM_THREADS)
+    return bn_report(status, BN_INVALID,
+                     "%d threads are asked for; 0 (one per core) to %d can be "
+                     "had",
+                     threads, MAXIMUM_THREADS);
+  if (threads == 0)
+    threads = bn_cpu_count();
+  session->arena = bn_arena_create();
+  session->pool = bn_thread_pool_create(threads);
+  if (!session->arena || !session->pool)
+    return bn_report(status, BN_OUT_OF_MEMORY, "%d threads cannot be started",
+                     threads);
+  session->environment = (bn_environment){
+      .struct_size = sizeof(bn_environment),
+      .abi_version = BN_ABI_VERSION,
+      .user = session,
+      .allocate = environment_allocate,
+      .release = environment_release,
+      .parallel_for = environment_parallel_for,
+  };
+  return BN_OK;
+}
+
+/*===----------------------------------------------------------------------===
+ * Sessions
+ *===----------------------------------------------------------------------===*/
+
+int32_t bn_session_create(bn_model *model, const bn_session_options *options,
+                          bn_session **session, bn_status *status) {
+  if (!model || !session)
+    return bn_report(status, BN_INVALID, "bn_session_create: a NULL argument");
+  *session = NULL;
+  bn_session_options chosen = {sizeof(chosen), 0, NULL};
+  if (!bn_read_options(options, &chosen, sizeof(chosen)))
+    return bn_report(status, BN_INVALID,
+                     "bn_session_create: options without a struct_size");
+  if (!model->code.query)
+    return bn_report(status, BN_INVALID,
+                     "the model was opened for inspection only");
+  bn_session *created = calloc(1, sizeof(*created));
+  if (!created)
+    return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
+  created->model = model;
+  bn_model_retain(model);
+  int32_t code = choose_variant(created, chosen.variant, status);
+  if (!code)
+    code = find_entries(created, status);
+  if (!code)
+    code = allocate_memory(created, status);
+  if (!code)
+    code = prepare_calls(created, status);
+  if (!code)
+    code = start_threads(created, chosen.threads, status);
+  if (code) {
+    bn_session_close(created);
+    return code;
+  }
+  *session = created;
+  return bn_succeed(status);
+}
+
+void bn_session_close(bn_session *session) {
+  if (!session)
+    return;
+  bn_thread_pool_destroy(session->pool);
+  bn_arena_destroy(session->arena);
+  if (session->memory)
+    munmap(session->memory, session->memory_bytes);
+  free(session->states);
+  free(session->entries);
+  free(session->inputs);
+  free(session->outputs);
+  free(session->chunks);
+  free(session->chunk_tokens);
+  bn_model_close(session->model);
+  free(session);
+}
+
+const char *bn_session_variant(const bn_session *session) {
+  return session->model->manifest.info.variants[session->variant].name;
+}
+
+int32_t bn_session_threads(const bn_session *session) {
+  return bn_thread_pool_size(session->pool);
+}
+
+int32_t bn_session_call(bn_session *session, uint32_t entry, int64_t position,
+                        bn_status *status) {
+  const bn_entry_info *info = &session->model->manifest.info.entries[entry];
+  bn_arena_reset(session->arena);
+  memset(session->outputs, 0, info->output_count * sizeof(bn_buffer));
+  bn_call call = {
+      .struct_size = sizeof(call),
+      .environment = &session->environment,
+      .archive = session->model->file.archive.data,
+      .workspace = session->workspace,
+      .states = session->states,
+      .inputs = session->inputs,
+      .outputs = session->outputs,
+      .position = position,
+  };
+  int32_t result = session->entries[entry](&call);
+  switch (result) {
+  case BN_ENTRY_OK:
+    return BN_OK;
+  case BN_ENTRY_OUT_OF_MEMORY:
+    return bn_report(status, BN_OUT_OF_MEMORY, "entry '%s': out of memory",
+                     info->name);
+  case BN_ENTRY_BAD_SHAPE:
+    return bn_report(status, BN_INVALID,
+                     "entry '%s': the inputs' shapes do not fit together",
+                     info->name);
+  case BN_ENTRY_BAD_INDEX:
+    return bn_report(status, BN_INVALID,
+                     "entry '%s': an index in the inputs (a token id, say) is "
+                     "out of range",
+                     info->name);
+  default:
+    return bn_report(status, BN_FAILED,
+                     "entry '%s' failed with the unknown code %d", info->name,
+                     result);
+  }
+}

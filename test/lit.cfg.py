@@ -1,0 +1,77 @@
+# Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# How lit runs the tests. Substitutions:
+#   bitnet-opt, bitnet-compile, bitnet-run, FileCheck, not: found through PATH
+#   %python        the Python that has the test packages
+#   %models        the folder models/ of the repository
+#   %source        the repository
+#   %expect-error  runs a command that must fail with one clear error
+# Features: the machine's (avx2, avx512vnni, ...), the test Python's packages
+# (numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64, full
+# (asked for by `lit --param full=1`: the long sweeps).
+
+import importlib.util
+import os
+import platform
+import subprocess
+
+import lit.formats
+
+config.name = "bitnet"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "Support", "unit", "requirements.txt", "requirements-torch.txt"]
+config.test_source_root = os.path.dirname(__file__)
+
+tool_folders = [config.bitnet_tools_dir, config.llvm_tools_dir]
+config.environment["PATH"] = os.pathsep.join(tool_folders + [os.environ.get("PATH", "")])
+config.environment["PYTHONPATH"] = os.path.join(config.test_source_root, "Support")
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+for name in ("HOME", "BITNET_JOBS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+python = config.test_python
+support = os.path.join(config.test_source_root, "Support")
+config.substitutions += [
+    ("%python", python),
+    ("%models", os.path.join(config.bitnet_source_dir, "models")),
+    ("%source", config.bitnet_source_dir),
+    ("%build", config.cmake_build_dir),
+    ("%expect-error", f"{python} {support}/expect_error.py"),
+]
+
+# lit enforces time limits only where psutil is at hand.
+if importlib.util.find_spec("psutil"):
+    lit_config.maxIndividualTestTime = 900
+
+
+def cpu_features():
+    """The features of this machine that tests ask for, in LLVM's spelling."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line for line in file if line.startswith("flags")]
+    except OSError:
+        return set()
+    flags = set(lines[0].split(":", 1)[1].split()) if lines else set()
+    spelling = {"avx2": "avx2", "fma": "fma", "avx_vnni": "avxvnni", "avx512_vnni": "avx512vnni"}
+    return {name for flag, name in spelling.items() if flag in flags}
+
+
+def python_packages():
+    """Which of the packages that tests may require the test Python has."""
+    names = ["numpy", "onnx", "onnxruntime", "tokenizers", "torch", "transformers", "onnxscript"]
+    program = (
+        "import importlib.util\n"
+        f"print(*[name for name in {names} if importlib.util.find_spec(name)])"
+    )
+    result = subprocess.run([python, "-c", program], capture_output=True, text=True)
+    return set(result.stdout.split()) if result.returncode == 0 else set()
+
+
+config.available_features |= cpu_features() | python_packages()
+if platform.machine() in ("x86_64", "AMD64"):
+    config.available_features.add("x86_64")
+if lit_config.params.get("full"):
+    config.available_features.add("full")

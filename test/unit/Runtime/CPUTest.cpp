@@ -1,0 +1,62 @@
+//===- CPUTest.cpp - Feature detection ------------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+extern "C" {
+#include "cpu.h"
+}
+
+#include <gtest/gtest.h>
+
+namespace {
+
+TEST(CPU, HasABaseline) {
+  bn_cpu cpu = bn_cpu_detect();
+#if defined(__x86_64__)
+  for (const char *name : {"sse", "sse2", "cmov", "cx8", "fxsr", "64bit"})
+    EXPECT_TRUE(bn_cpu_has(&cpu, name)) << name;
+  EXPECT_TRUE(bn_cpu_has(&cpu, "+sse2"));
+#elif defined(__aarch64__)
+  EXPECT_TRUE(bn_cpu_has(&cpu, "neon"));
+#endif
+  EXPECT_FALSE(bn_cpu_has(&cpu, "imaginary"));
+  EXPECT_FALSE(bn_cpu_has(&cpu, ""));
+}
+
+#if defined(__x86_64__)
+TEST(CPU, AgreesWithTheCompilersRuntime) {
+  bn_cpu cpu = bn_cpu_detect();
+  __builtin_cpu_init();
+#define EXPECT_SAME(NAME)                                                      \
+  EXPECT_EQ(bn_cpu_has(&cpu, NAME), __builtin_cpu_supports(NAME) != 0) << NAME
+  EXPECT_SAME("sse3");
+  EXPECT_SAME("ssse3");
+  EXPECT_SAME("sse4.1");
+  EXPECT_SAME("sse4.2");
+  EXPECT_SAME("popcnt");
+  EXPECT_SAME("avx");
+  EXPECT_SAME("avx2");
+  EXPECT_SAME("fma");
+  EXPECT_SAME("bmi");
+  EXPECT_SAME("bmi2");
+  EXPECT_SAME("avx512f");
+  EXPECT_SAME("avx512bw");
+  EXPECT_SAME("avx512cd");
+  EXPECT_SAME("avx512dq");
+  EXPECT_SAME("avx512vl");
+  EXPECT_SAME("avx512vnni");
+  EXPECT_SAME("avx512vbmi");
+  EXPECT_SAME("avx512vbmi2");
+  EXPECT_SAME("avx512bitalg");
+  EXPECT_SAME("avx512vpopcntdq");
+  EXPECT_SAME("gfni");
+#undef EXPECT_SAME
+}
+#endif
+
+TEST(CPU, CountsProcessors) { EXPECT_GE(bn_cpu_count(), 1); }
+
+} // namespace

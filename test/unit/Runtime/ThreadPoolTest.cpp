@@ -1,0 +1,144 @@
+//===- ThreadPoolTest.cpp - Parallel loops --------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+extern "C" {
+#include "thread_pool.h"
+}
+
+#include <algorithm>
+#include <atomic>
+#include <gtest/gtest.h>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+struct DestroyPool {
+  void operator()(bn_thread_pool *pool) const { bn_thread_pool_destroy(pool); }
+};
+using Pool = std::unique_ptr<bn_thread_pool, DestroyPool>;
+
+/// Calls a function object over [0, count).
+template <typename Fn> void runLoop(const Pool &pool, int64_t count, Fn fn) {
+  auto task = [](void *context, int64_t begin, int64_t end) {
+    (*static_cast<Fn *>(context))(begin, end);
+  };
+  bn_thread_pool_run(pool.get(), task, &fn, count);
+}
+
+using Ranges = std::vector<std::pair<int64_t, int64_t>>;
+
+Ranges rangesOf(const Pool &pool, int64_t count) {
+  Ranges ranges;
+  std::mutex mutex;
+  runLoop(pool, count, [&](int64_t begin, int64_t end) {
+    std::lock_guard<std::mutex> lock(mutex);
+    ranges.emplace_back(begin, end);
+  });
+  std::sort(ranges.begin(), ranges.end());
+  return ranges;
+}
+
+class ThreadPoolTest : public testing::TestWithParam<int> {
+protected:
+  Pool pool{bn_thread_pool_create(GetParam())};
+};
+
+TEST_P(ThreadPoolTest, CoversEverySizeOnce) {
+  EXPECT_EQ(bn_thread_pool_size(pool.get()), GetParam());
+  for (int64_t count :
+       {0ll, 1ll, 2ll, 3ll, 7ll, 8ll, 9ll, 64ll, 1000ll, 1ll << 62}) {
+    Ranges ranges = rangesOf(pool, count);
+    ASSERT_EQ(ranges.size(), std::min<size_t>(count, GetParam()));
+    int64_t at = 0;
+    for (auto [begin, end] : ranges) {
+      EXPECT_EQ(begin, at);
+      EXPECT_LT(begin, end);
+      // Even: parts differ by one element at most.
+      EXPECT_LE((end - begin) - count / int64_t(ranges.size()), 1);
+      at = end;
+    }
+    EXPECT_EQ(at, count);
+  }
+}
+
+TEST_P(ThreadPoolTest, SplitsTheSameEveryTime) {
+  Ranges first = rangesOf(pool, 37);
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(rangesOf(pool, 37), first);
+}
+
+TEST_P(ThreadPoolTest, ShowsResultsToTheCaller) {
+  std::vector<int64_t> values(101);
+  for (int round = 1; round <= 2000; ++round) {
+    runLoop(pool, values.size(), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        values[i] += i;
+    });
+    ASSERT_EQ(values[100], 100 * round);
+    ASSERT_EQ(values[1], round);
+  }
+}
+
+TEST_P(ThreadPoolTest, WakesAfterSleep) {
+  for (int round = 0; round < 5; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    EXPECT_EQ(rangesOf(pool, 100).size(), size_t(GetParam()));
+  }
+}
+
+TEST_P(ThreadPoolTest, WaitsForSlowTasks) {
+  std::atomic<int64_t> sum{0};
+  runLoop(pool, 8, [&](int64_t begin, int64_t end) {
+    if (begin > 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    sum += end - begin;
+  });
+  EXPECT_EQ(sum, 8);
+}
+
+TEST_P(ThreadPoolTest, RunsNestedLoopsInline) {
+  std::atomic<int64_t> sum{0}, moved{0};
+  runLoop(pool, 16, [&](int64_t begin, int64_t end) {
+    std::thread::id self = std::this_thread::get_id();
+    for (int64_t i = begin; i < end; ++i)
+      runLoop(pool, 10, [&](int64_t from, int64_t to) {
+        sum += to - from;
+        moved += std::this_thread::get_id() != self;
+      });
+  });
+  EXPECT_EQ(sum, 160);
+  if (GetParam() > 1) {
+    EXPECT_EQ(moved, 0);
+  }
+}
+
+TEST_P(ThreadPoolTest, UsesItsThreads) {
+  std::mutex mutex;
+  std::vector<std::thread::id> threads;
+  runLoop(pool, 1000, [&](int64_t, int64_t) {
+    std::lock_guard<std::mutex> lock(mutex);
+    threads.push_back(std::this_thread::get_id());
+  });
+  std::sort(threads.begin(), threads.end());
+  EXPECT_EQ(std::unique(threads.begin(), threads.end()), threads.end());
+  EXPECT_EQ(threads.size(), size_t(GetParam()));
+  EXPECT_TRUE(std::binary_search(threads.begin(), threads.end(),
+                                 std::this_thread::get_id()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest,
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8));
+
+TEST(ThreadPool, IsDestroyedUnused) {
+  for (int i = 0; i < 50; ++i)
+    Pool(bn_thread_pool_create(1 + i % 8));
+}
+
+} // namespace

@@ -1,0 +1,173 @@
+//===- Bench.cpp - bitnet-run bench ---------------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+#include "Decoder.h"
+#include "Error.h"
+#include "Machine.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+namespace bitnet::run {
+
+namespace {
+
+struct Lengths {
+  int64_t prompt, generated;
+};
+
+struct Result {
+  Lengths lengths;
+  double prefillTokensPerSecond, decodeTokensPerSecond, decodeBytesPerToken;
+  double readBandwidth, dotPeak;
+  /// Unknown: manifests do not record it.
+  std::optional<double> prefillMacsPerToken;
+  std::string variant;
+  int threads;
+
+  double bandwidthFraction() const {
+    return decodeTokensPerSecond * decodeBytesPerToken / readBandwidth;
+  }
+  std::optional<double> peakFraction() const {
+    if (!prefillMacsPerToken)
+      return std::nullopt;
+    return prefillTokensPerSecond * *prefillMacsPerToken / dotPeak;
+  }
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half]
+                           : (values[half - 1] + values[half]) / 2;
+}
+
+double seconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since)
+      .count();
+}
+
+/// The prompt gives way where both do not fit in the context.
+Lengths fit(const BenchOptions &options, const Decoder &decoder) {
+  Lengths lengths = {options.promptTokens, options.generatedTokens};
+  int64_t limit = decoder.maxContext();
+  if (limit <= 0 || lengths.prompt + lengths.generated <= limit)
+    return lengths;
+  if (lengths.generated >= limit)
+    throw Error("--gen-tokens " + std::to_string(lengths.generated) +
+                " leaves no room for a prompt in the context of " +
+                std::to_string(limit));
+  lengths.prompt = limit - lengths.generated;
+  fprintf(stderr,
+          "bitnet-run: note: the prompt is clipped to %lld tokens, as the "
+          "context holds %lld\n",
+          static_cast<long long>(lengths.prompt),
+          static_cast<long long>(limit));
+  return lengths;
+}
+
+void measureDecoder(const BenchOptions &options, Decoder &decoder,
+                    Result &result) {
+  // Any tokens do: the work does not depend on them.
+  int64_t vocabulary = decoder.vocabulary();
+  std::vector<int64_t> tokens;
+  uint64_t state = 158;
+  for (int64_t i = 0; i < result.lengths.prompt + result.lengths.generated;
+       ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    tokens.push_back(int64_t((state >> 33) % uint64_t(vocabulary)));
+  }
+  std::vector<double> prefill, decode;
+  // The first repetition warms caches and clocks and does not count.
+  for (int repetition = 0; repetition <= options.repetitions; ++repetition) {
+    decoder.rewind(0);
+    auto begin = std::chrono::steady_clock::now();
+    decoder.append(tokens.data(), result.lengths.prompt);
+    double prefillSeconds = seconds(begin);
+    begin = std::chrono::steady_clock::now();
+    for (int64_t i = 0; i < result.lengths.generated; ++i)
+      decoder.append(&tokens[size_t(result.lengths.prompt + i)], 1);
+    double decodeSeconds = seconds(begin);
+    if (repetition == 0)
+      continue;
+    prefill.push_back(double(result.lengths.prompt) / prefillSeconds);
+    decode.push_back(double(result.lengths.generated) / decodeSeconds);
+  }
+  result.prefillTokensPerSecond = median(prefill);
+  result.decodeTokensPerSecond = median(decode);
+}
+
+std::string jsonReport(const Result &result) {
+  auto orNull = [](std::optional<double> value) {
+    return value ? nlohmann::ordered_json(*value)
+                 : nlohmann::ordered_json(nullptr);
+  };
+  nlohmann::ordered_json json = {
+      {"prefill_tokens_per_s", result.prefillTokensPerSecond},
+      {"decode_tokens_per_s", result.decodeTokensPerSecond},
+      {"decode_bytes_per_token", result.decodeBytesPerToken},
+      {"read_bandwidth_bytes_per_s", result.readBandwidth},
+      {"decode_bandwidth_fraction", result.bandwidthFraction()},
+      {"dot_peak_macs_per_s", result.dotPeak},
+      {"prefill_macs_per_token", orNull(result.prefillMacsPerToken)},
+      {"prefill_peak_fraction", orNull(result.peakFraction())},
+      {"variant", result.variant},
+      {"threads", result.threads}};
+  return json.dump(2) + "\n";
+}
+
+std::string plainReport(const Result &result) {
+  char text[768];
+  snprintf(text, sizeof text,
+           "variant %s, %d thread%s\n"
+           "prefill: %.1f tokens/s (%lld tokens)\n"
+           "decode:  %.1f tokens/s (%lld tokens), %.2f MB a token\n"
+           "memory:  %.2f GB/s read, of which decoding takes %.1f%%\n"
+           "dot:     %.1f G multiply-adds/s at most\n",
+           result.variant.c_str(), result.threads,
+           result.threads == 1 ? "" : "s", result.prefillTokensPerSecond,
+           static_cast<long long>(result.lengths.prompt),
+           result.decodeTokensPerSecond,
+           static_cast<long long>(result.lengths.generated),
+           result.decodeBytesPerToken / 1e6, result.readBandwidth / 1e9,
+           100 * result.bandwidthFraction(), result.dotPeak / 1e9);
+  std::string report = text;
+  if (auto fraction = result.peakFraction()) {
+    snprintf(text, sizeof text, "         prefill reaches %.1f%% of it\n",
+             100 * *fraction);
+    report += text;
+  }
+  return report;
+}
+
+} // namespace
+
+void bench(const BenchOptions &options) {
+  Model model(options.session.artifact);
+  Session session(model, options.session);
+  std::unique_ptr<Decoder> decoder = Decoder::create(model, session);
+  Result result = {};
+  result.variant = session.variant();
+  result.threads = session.threads();
+  result.lengths = fit(options, *decoder);
+  measureDecoder(options, *decoder, result);
+  // A token reads every weight once, and the cache up to its position.
+  double meanPosition =
+      double(result.lengths.prompt) + double(result.lengths.generated - 1) / 2;
+  result.decodeBytesPerToken =
+      double(model.info().weight_bytes) + decoder->cacheBytes(meanPosition);
+  result.readBandwidth = measureReadBandwidth(result.threads);
+  result.dotPeak = measureDotPeak(result.threads);
+  print(options.json ? jsonReport(result) : plainReport(result));
+}
+
+} // namespace bitnet::run

@@ -1,0 +1,197 @@
+//===- DotKernels.cpp - Loops that measure the machine --------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Measures the machine only; the kernels that models run are generated.
+//
+//===----------------------------------------------------------------------===//
+
+#include "DotKernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace bitnet::run {
+
+// Vectors live in registers: a barrier keeps the compiler from folding rounds.
+#define BITNET_KEEP(vector) asm volatile("" : "+x"(vector))
+#define BITNET_KEEP512(vector) asm volatile("" : "+v"(vector))
+
+/// Enough chains to cover the latency of the instruction on two ports or more.
+static constexpr int chains = 12;
+
+static int64_t portableDot(int64_t rounds) {
+  alignas(64) int8_t a[64], b[64];
+  for (int i = 0; i < 64; ++i) {
+    a[i] = int8_t(i);
+    b[i] = int8_t(3 - i);
+  }
+  int64_t total = 0;
+  for (int64_t round = 0; round < rounds; ++round) {
+    asm volatile("" : : "r"(a), "r"(b) : "memory");
+    int32_t sum = 0;
+    for (int i = 0; i < 64; ++i)
+      sum += int32_t(a[i]) * b[i];
+    total += sum;
+  }
+  return total;
+}
+
+static uint64_t portableSum(const uint64_t *words, size_t count) {
+  uint64_t sums[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (int lane = 0; lane < 8; ++lane)
+      sums[lane] += words[i + lane];
+  for (; i < count; ++i)
+    sums[0] += words[i];
+  uint64_t sum = 0;
+  for (uint64_t lane : sums)
+    sum += lane;
+  return sum;
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx512f,avx512vnni"))) static int64_t
+dotAvx512Vnni(int64_t rounds) {
+  __m512i a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(-1);
+  __m512i sums[chains];
+  for (__m512i &sum : sums)
+    sum = _mm512_setzero_si512();
+  for (int64_t round = 0; round < rounds; ++round) {
+    BITNET_KEEP512(a);
+    for (__m512i &sum : sums)
+      sum = _mm512_dpbusd_epi32(sum, a, b);
+  }
+  __m512i total = sums[0];
+  for (int i = 1; i < chains; ++i)
+    total = _mm512_add_epi32(total, sums[i]);
+  return _mm512_reduce_add_epi32(total);
+}
+
+static int64_t addLanes(__m128i v) {
+  alignas(16) int32_t lanes[4];
+  _mm_store_si128(reinterpret_cast<__m128i *>(lanes), v);
+  return int64_t(lanes[0]) + lanes[1] + lanes[2] + lanes[3];
+}
+
+__attribute__((target("avx2"))) static int64_t addLanes256(__m256i v) {
+  return addLanes(_mm256_castsi256_si128(v)) +
+         addLanes(_mm256_extracti128_si256(v, 1));
+}
+
+__attribute__((target("avx2,avxvnni"))) static int64_t
+dotAvxVnni(int64_t rounds) {
+  __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(-1);
+  __m256i sums[chains];
+  for (__m256i &sum : sums)
+    sum = _mm256_setzero_si256();
+  for (int64_t round = 0; round < rounds; ++round) {
+    BITNET_KEEP(a);
+    for (__m256i &sum : sums)
+      sum = _mm256_dpbusd_avx_epi32(sum, a, b);
+  }
+  __m256i total = sums[0];
+  for (int i = 1; i < chains; ++i)
+    total = _mm256_add_epi32(total, sums[i]);
+  return addLanes256(total);
+}
+
+/// Sums of 16 bits, as kernels keep them for a few steps before widening.
+__attribute__((target("avx2"))) static int64_t dotAvx2(int64_t rounds) {
+  __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(-1);
+  __m256i sums[chains];
+  for (__m256i &sum : sums)
+    sum = _mm256_setzero_si256();
+  for (int64_t round = 0; round < rounds; ++round) {
+    for (__m256i &sum : sums) {
+      BITNET_KEEP(a);
+      sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b));
+    }
+  }
+  __m256i total = sums[0];
+  for (int i = 1; i < chains; ++i)
+    total = _mm256_add_epi16(total, sums[i]);
+  return addLanes256(total);
+}
+
+__attribute__((target("ssse3"))) static int64_t dotSsse3(int64_t rounds) {
+  __m128i a = _mm_set1_epi8(1), b = _mm_set1_epi8(-1);
+  __m128i sums[chains];
+  for (__m128i &sum : sums)
+    sum = _mm_setzero_si128();
+  for (int64_t round = 0; round < rounds; ++round) {
+    for (__m128i &sum : sums) {
+      BITNET_KEEP(a);
+      sum = _mm_add_epi16(sum, _mm_maddubs_epi16(a, b));
+    }
+  }
+  __m128i total = sums[0];
+  for (int i = 1; i < chains; ++i)
+    total = _mm_add_epi16(total, sums[i]);
+  return addLanes(total);
+}
+
+__attribute__((target("avx2"))) static uint64_t sumAvx2(const uint64_t *words,
+                                                        size_t count) {
+  __m256i sums[4] = {};
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    for (int lane = 0; lane < 4; ++lane)
+      sums[lane] = _mm256_add_epi64(
+          sums[lane], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(
+                          words + i + 4 * lane)));
+  uint64_t sum = portableSum(words + i, count - i);
+  for (__m256i lane : sums) {
+    alignas(32) uint64_t parts[4];
+    _mm256_store_si256(reinterpret_cast<__m256i *>(parts), lane);
+    sum += parts[0] + parts[1] + parts[2] + parts[3];
+  }
+  return sum;
+}
+
+/// AVX-VNNI, which __builtin_cpu_supports does not know in every compiler: bit
+/// 4 of EAX of leaf 7, subleaf 1.
+static bool hasAvxVnni() {
+  unsigned eax = 7, ebx, ecx = 0, edx;
+  asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  if (eax < 1)
+    return false;
+  eax = 7;
+  ecx = 1;
+  asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  return eax & 1u << 4;
+}
+
+DotKernel bestDotKernel() {
+  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512f"))
+    return {"vpdpbusd zmm", 64 * chains, dotAvx512Vnni};
+  if (__builtin_cpu_supports("avx2"))
+    return hasAvxVnni() ? DotKernel{"vpdpbusd ymm", 32 * chains, dotAvxVnni}
+                        : DotKernel{"vpmaddubsw ymm", 32 * chains, dotAvx2};
+  if (__builtin_cpu_supports("ssse3"))
+    return {"pmaddubsw xmm", 16 * chains, dotSsse3};
+  return {"portable", 64, portableDot};
+}
+
+uint64_t sumWords(const uint64_t *words, size_t count) {
+  return __builtin_cpu_supports("avx2") ? sumAvx2(words, count)
+                                        : portableSum(words, count);
+}
+
+#else
+
+DotKernel bestDotKernel() { return {"portable", 64, portableDot}; }
+
+uint64_t sumWords(const uint64_t *words, size_t count) {
+  return portableSum(words, count);
+}
+
+#endif
+
+} // namespace bitnet::run

@@ -1,0 +1,31 @@
+//===- DotKernels.h - Loops that measure the machine ------------*- C++ -*-===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_RUN_DOTKERNELS_H
+#define BITNET_RUN_DOTKERNELS_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bitnet::run {
+
+/// A loop of independent 8-bit dot products in registers.
+struct DotKernel {
+  const char *instruction;
+  int64_t macsPerRound;
+  int64_t (*run)(int64_t rounds); // the result only keeps the loop alive
+};
+
+/// The one with the highest rate that this machine can execute.
+DotKernel bestDotKernel();
+
+/// Reads memory as fast as this machine's widest loads do.
+uint64_t sumWords(const uint64_t *words, size_t count);
+
+} // namespace bitnet::run
+
+#endif // BITNET_RUN_DOTKERNELS_H
