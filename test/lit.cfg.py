@@ -21,7 +21,7 @@ import lit.formats
 config.name = "bitnet"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "Support", "unit", "requirements.txt", "requirements-torch.txt"]
+config.excludes = {"Inputs", "Support", "unit", "requirements.txt", "requirements-torch.txt"}
 config.test_source_root = os.path.dirname(__file__)
 
 tool_folders = [config.bitnet_tools_dir, config.llvm_tools_dir]
@@ -44,7 +44,7 @@ config.substitutions += [
 
 # lit enforces time limits only where psutil is at hand.
 if importlib.util.find_spec("psutil"):
-    lit_config.maxIndividualTestTime = 900
+    config.maxIndividualTestTime = 900
 
 
 def cpu_features():

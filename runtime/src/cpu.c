@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -235,7 +236,9 @@ int32_t bn_cpu_count(void) {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof(set), &set) != 0)
-    return 1; /* more processors than cpu_set_t holds: let the caller say */
-  int32_t count = CPU_COUNT(&set);
-  return count > 0 ? count : 1;
+    CPU_ZERO(&set); /* more processors than cpu_set_t holds */
+  long count = CPU_COUNT(&set);
+  if (count < 1)
+    count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int32_t)count : 1;
 }

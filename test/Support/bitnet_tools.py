@@ -36,8 +36,7 @@ def information(artifact):
 
 def runnable_variants(artifact):
     """Names of the artifact's variants that this machine runs."""
-    variants = information(artifact)["variants"]
-    return [variant["name"] for variant in variants if variant["runnable"]]
+    return information(artifact)["runnable_variants"]
 
 
 def file_name(tensor):

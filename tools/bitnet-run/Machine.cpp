@@ -118,9 +118,9 @@ double measureReadBandwidth(int threads) {
 
 double measureDotPeak(int threads) {
   DotKernel kernel = bestDotKernel();
-  constexpr int64_t rounds = 2000000;
+  constexpr int64_t rounds = 400000;
   std::vector<int64_t> sums(size_t(threads) * 8);
-  double seconds = shortestTime(threads, 5, [&](int thread) {
+  double seconds = shortestTime(threads, 25, [&](int thread) {
     sums[size_t(thread) * 8] += kernel.run(rounds);
   });
   return double(kernel.macsPerRound) * rounds * threads / seconds;

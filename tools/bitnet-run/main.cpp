@@ -23,8 +23,9 @@ void addSession(CLI::App &command, SessionOptions &options) {
       ->required();
   command
       .add_option("--threads", options.threads,
-                  "Threads to use (default: one per core)")
-      ->check(CLI::Range(1, 4096));
+                  "Threads to use; 0: one per core")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4096));
   command.add_option("--variant", options.variant,
                      "Code for a CPU level, as listed by info (default: the "
                      "best that this machine runs)");
@@ -184,6 +185,9 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0)
       return app.exit(error); // --help and --version
+    if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-')
+      return fail("there is no command " + std::string(argv[1]) +
+                  "; see bitnet-run --help");
     return fail(error.what());
   } catch (const std::bad_alloc &) {
     return fail("out of memory");

@@ -37,9 +37,12 @@ constexpr const char *spaces =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 constexpr const char *notSpaces =
     R"(\x{0}-\x{8}\x{e}-\x{1f}\x{21}-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
-/// Letters by Other_Alphabetic and superscript digits, beside \p{Nd}\p{Nl}.
+/// Characters of \w beside \p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}: Other_Alphabetic, and
+/// fractions and superscript digits of Latin-1, these outside [...] only.
 constexpr const char *otherWordCharacters =
-    R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+    R"(\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+constexpr const char *latinWordCharacters =
+    R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 class Translator {
 public:
@@ -139,7 +142,8 @@ private:
     case 'w':
     case 'W':
       return emit(property("L") + property("M") + property("Nd") +
-                      property("Nl") + property("Pc") + otherWordCharacters,
+                      property("Nl") + property("Pc") + otherWordCharacters +
+                      (inClass ? "" : latinWordCharacters),
                   c == 'W');
     case 'p':
     case 'P':

@@ -28,6 +28,14 @@ using Values = llvm::SmallVector<mlir::Value>;
 using ElementFn =
     llvm::function_ref<mlir::Value(Scalars &, llvm::ArrayRef<mlir::Value>)>;
 
+/// The dimensions in [first, last).
+inline Ints dimsBetween(int64_t first, int64_t last) {
+  Ints dims;
+  for (int64_t dim = first; dim < last; ++dim)
+    dims.push_back(dim);
+  return dims;
+}
+
 enum class Reduction { Sum, Prod, Max, Min };
 
 /// Holds the tensors that stand for the values of the onnx ops lowered so far,

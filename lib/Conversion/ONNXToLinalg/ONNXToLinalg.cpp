@@ -15,6 +15,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Iterators.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -175,6 +176,8 @@ void FunctionLowering::visit(Operation *op) {
   auto cast = dyn_cast<UnrealizedConversionCastOp>(op);
   if (cast && cast->getNumOperands() == 1 &&
       toSignless(cast.getType(0)) == cast.getOperand(0).getType()) {
+    if (emitter.has(cast.getResult(0)))
+      return;
     emitter.startOp(op);
     emitter.set(cast.getResult(0), cast.getOperand(0));
     dead.push_back(op);
@@ -225,8 +228,7 @@ LogicalResult FunctionLowering::run() {
     for (Operation &op : block)
       ops.push_back(&op);
     for (Operation *op : ops)
-      if (!llvm::is_contained(dead, op))
-        visit(op);
+      visit(op);
   }
   if (failed)
     return failure();

@@ -18,8 +18,7 @@ using namespace bitnet::onnx;
 
 static PermutedView complete(PermutedView view) {
   if (view.perm.empty())
-    llvm::append_range(view.perm,
-                       llvm::seq<int64_t>(0, Emitter::rank(view.tensor)));
+    view.perm = dimsBetween(0, Emitter::rank(view.tensor));
   return view;
 }
 

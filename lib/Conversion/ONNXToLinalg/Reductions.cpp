@@ -55,7 +55,7 @@ static std::optional<Ints> reductionAxes(Emitter &e, Value axes, bool noop,
     }
   }
   if (result.empty() && !noop)
-    llvm::append_range(result, llvm::seq<int64_t>(0, rank));
+    result = dimsBetween(0, rank);
   llvm::sort(result);
   result.erase(llvm::unique(result), result.end());
   return result;

@@ -86,7 +86,9 @@ typedef enum bn_entry_kind {
   BN_ENTRY_CACHED = 1, /* `tokens` token ids in (int64 [1, tokens]), logits out
                           (f32 [1, tokens, vocabulary]); reads and extends the
                           states from call->position on. Rows of padding at the
-                          end of a chunk change nothing before them. */
+                          end of a chunk change nothing before them, and lie
+                          within max_context. One input, one output; tokens is
+                          in [1, max_context]. */
 } bn_entry_kind;
 
 /* The arguments of an entry. */
@@ -96,7 +98,8 @@ typedef struct bn_call {
   const bn_environment *environment;
   const void *archive;
   void *workspace;       /* entry.workspace_bytes, BN_ALIGNMENT-aligned */
-  void *const *states;   /* one pointer per manifest state */
+  void *const *states;   /* one pointer per manifest state, BN_ALIGNMENT-aligned;
+                            zeros when a session begins */
   const bn_buffer *inputs;
   bn_buffer *outputs;    /* filled by the entry: data lies in the workspace or in
                             environment memory, or is an input's */

@@ -7,8 +7,8 @@
  *
  * Every structure that the caller fills begins with struct_size, so that it can
  * grow. Functions that can fail return 0 or a bn_code and, where `status` is not
- * NULL, a message. Models may be shared between threads; a session serves one
- * call at a time.
+ * NULL, a message. Models may be shared between threads, and closed before their
+ * sessions; a session serves one call at a time.
  *
  *===----------------------------------------------------------------------===*/
 

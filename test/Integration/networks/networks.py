@@ -49,7 +49,7 @@ def dynamic_shapes(case, inputs):
     plain = [shape for name, shape in shapes.items() if not name.startswith("past")]
     if case.family in ("encoder", "decoder") and "position_ids" not in inputs:
         plain.insert(1, None)
-    if case.family in ("encoder", "decoder", "huggingface"):
+    if past:
         plain.append(past)
     return tuple(plain)
 

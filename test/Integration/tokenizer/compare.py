@@ -149,7 +149,7 @@ def main():
         good &= compare(arguments.program, path, path, made)
     with tempfile.TemporaryDirectory() as folder:
         # The made ones take a part of the lines, every character among them.
-        part = made[:max(2000, arguments.lines // 5)]
+        part = made[:max(1500, arguments.lines // 6)]
         for name, tokenizer in made_tokenizers(made[-400:]):
             path = os.path.join(folder, name + ".json")
             tokenizer.save(path)

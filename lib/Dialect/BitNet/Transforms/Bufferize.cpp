@@ -17,9 +17,10 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_BUFFERIZEPASS
+#define GEN_PASS_DEF_BUFFERIZE
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -47,6 +48,24 @@ SmallVector<Caches> collectCaches(ModuleOp module) {
       caches.push_back({function, std::move(arguments)});
   }
   return caches;
+}
+
+/// Gives each op that accumulates onto a fill a fill of its own: to fill again is
+/// cheaper than to copy.
+void unshareFills(ModuleOp module) {
+  SmallVector<linalg::FillOp> fills;
+  module.walk([&](linalg::FillOp op) {
+    if (op.hasPureTensorSemantics() && !op->hasOneUse())
+      fills.push_back(op);
+  });
+  for (linalg::FillOp fill : fills)
+    for (OpOperand &use : llvm::make_early_inc_range(fill->getUses())) {
+      auto user = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
+      if (fill->hasOneUse() || !user || !user.isDpsInit(&use))
+        continue;
+      OpBuilder builder(user);
+      use.set(builder.clone(*fill)->getResult(0));
+    }
 }
 
 bufferization::OneShotBufferizationOptions getOptions() {
@@ -99,11 +118,12 @@ LogicalResult checkInPlace(Caches caches) {
   return failure(result.wasInterrupted());
 }
 
-struct BufferizePass : public bitnet::impl::BufferizePassBase<BufferizePass> {
-  using BufferizePassBase::BufferizePassBase;
+struct BufferizePass : public bitnet::impl::BufferizeBase<BufferizePass> {
+  using BufferizeBase::BufferizeBase;
 
   void runOnOperation() override {
     SmallVector<Caches> caches = collectCaches(getOperation());
+    unshareFills(getOperation());
     bufferization::BufferizationState state;
     if (failed(bufferization::runOneShotModuleBufferize(getOperation(),
                                                         getOptions(), state)))

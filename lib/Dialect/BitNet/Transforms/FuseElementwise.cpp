@@ -19,7 +19,7 @@
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_FUSEELEMENTWISEPASS
+#define GEN_PASS_DEF_FUSEELEMENTWISE
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -157,8 +157,8 @@ bool shouldMoveReshape(OpOperand *operand) {
 }
 
 struct FuseElementwisePass
-    : public bitnet::impl::FuseElementwisePassBase<FuseElementwisePass> {
-  using FuseElementwisePassBase::FuseElementwisePassBase;
+    : public bitnet::impl::FuseElementwiseBase<FuseElementwisePass> {
+  using FuseElementwiseBase::FuseElementwiseBase;
 
   void runOnOperation() override {
     if (failed(decompose()))

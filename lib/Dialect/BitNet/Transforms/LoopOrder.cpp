@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -94,11 +95,9 @@ bitnet::LoopOrder bitnet::chooseLoopOrder(linalg::LinalgOp op) {
   };
   // As the output has them, so that it is written forwards.
   SetVector<unsigned> dims;
-  for (AffineMap map : op.getIndexingMapsArray())
-    if (map == op.getIndexingMapsArray().back())
-      for (AffineExpr expr : map.getResults())
-        if (auto dim = dyn_cast<AffineDimExpr>(expr))
-          dims.insert(dim.getPosition());
+  for (AffineExpr expr : op.getIndexingMapsArray().back().getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      dims.insert(dim.getPosition());
   for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
     dims.insert(dim);
   for (unsigned dim : dims)
@@ -185,4 +184,12 @@ int64_t bitnet::estimateIterationCost(linalg::LinalgOp op) {
       cost += 1;
   });
   return cost;
+}
+
+int64_t bitnet::estimateWork(linalg::LinalgOp op, int64_t dynamicExtent) {
+  uint64_t work = estimateIterationCost(op);
+  for (int64_t range : op.getStaticLoopRanges())
+    work = llvm::SaturatingMultiply<uint64_t>(
+        work, ShapedType::isDynamic(range) ? dynamicExtent : range);
+  return std::min<uint64_t>(work, INT64_MAX);
 }

@@ -33,6 +33,9 @@ findMergeableDims(mlir::linalg::LinalgOp op);
 /// Arithmetic ops that an iteration costs, about.
 int64_t estimateIterationCost(mlir::linalg::LinalgOp op);
 
+/// The same of all iterations, with `dynamicExtent` for unknown extents.
+int64_t estimateWork(mlir::linalg::LinalgOp op, int64_t dynamicExtent);
+
 } // namespace bitnet
 
 #endif // BITNET_LIB_DIALECT_BITNET_TRANSFORMS_LOOPORDER_H

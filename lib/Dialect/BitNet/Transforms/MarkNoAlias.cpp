@@ -13,7 +13,7 @@
 #include "mlir/IR/BuiltinOps.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_MARKNOALIASPASS
+#define GEN_PASS_DEF_MARKNOALIAS
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -35,8 +35,8 @@ bool isAloneInCall(func::CallOp call, unsigned index) {
 }
 
 struct MarkNoAliasPass
-    : public bitnet::impl::MarkNoAliasPassBase<MarkNoAliasPass> {
-  using MarkNoAliasPassBase::MarkNoAliasPassBase;
+    : public bitnet::impl::MarkNoAliasBase<MarkNoAliasPass> {
+  using MarkNoAliasBase::MarkNoAliasBase;
 
   void runOnOperation() override {
     llvm::StringMap<SmallVector<func::CallOp>> calls;

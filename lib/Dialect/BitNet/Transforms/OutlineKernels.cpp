@@ -22,7 +22,7 @@
 #include "llvm/ADT/MapVector.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_OUTLINEKERNELSPASS
+#define GEN_PASS_DEF_OUTLINEKERNELS
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -197,8 +197,8 @@ private:
 };
 
 struct OutlineKernelsPass
-    : public bitnet::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
-  using OutlineKernelsPassBase::OutlineKernelsPassBase;
+    : public bitnet::impl::OutlineKernelsBase<OutlineKernelsPass> {
+  using OutlineKernelsBase::OutlineKernelsBase;
 
   void runOnOperation() override {
     SmallVector<func::FuncOp> entries;

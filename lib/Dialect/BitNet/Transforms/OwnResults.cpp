@@ -13,7 +13,7 @@
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_OWNRESULTSPASS
+#define GEN_PASS_DEF_OWNRESULTS
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -52,8 +52,8 @@ bool isOwned(Value value) {
 }
 
 struct OwnResultsPass
-    : public bitnet::impl::OwnResultsPassBase<OwnResultsPass> {
-  using OwnResultsPassBase::OwnResultsPassBase;
+    : public bitnet::impl::OwnResultsBase<OwnResultsPass> {
+  using OwnResultsBase::OwnResultsBase;
 
   void runOnOperation() override {
     func::FuncOp function = getOperation();

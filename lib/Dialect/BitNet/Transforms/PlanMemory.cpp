@@ -16,7 +16,7 @@
 #include "llvm/Support/MathExtras.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_PLANMEMORYPASS
+#define GEN_PASS_DEF_PLANMEMORY
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -36,6 +36,11 @@ struct Buffer {
     return first <= other.last && other.first <= last;
   }
 };
+
+bool isPlannable(MemRefType type) {
+  return type.hasStaticShape() && type.getLayout().isIdentity() &&
+         type.getElementType().isIntOrIndexOrFloat();
+}
 
 uint64_t getBytes(MemRefType type) {
   Type element = type.getElementType();
@@ -139,8 +144,8 @@ uint64_t assignOffsets(MutableArrayRef<Buffer> buffers, uint64_t alignment) {
 }
 
 struct PlanMemoryPass
-    : public bitnet::impl::PlanMemoryPassBase<PlanMemoryPass> {
-  using PlanMemoryPassBase::PlanMemoryPassBase;
+    : public bitnet::impl::PlanMemoryBase<PlanMemoryPass> {
+  using PlanMemoryBase::PlanMemoryBase;
 
   void runOnOperation() override {
     if (alignment <= 0 || !llvm::isPowerOf2_64(alignment)) {
@@ -164,9 +169,7 @@ private:
     Liveness liveness(entry);
     entry.walk([&](memref::AllocOp alloc) {
       Buffer buffer{alloc};
-      if (alloc.getType().hasStaticShape() &&
-          alloc.getType().getLayout().isIdentity() &&
-          liveness.compute(buffer)) {
+      if (isPlannable(alloc.getType()) && liveness.compute(buffer)) {
         buffer.bytes = getBytes(alloc.getType());
         unplanned += llvm::alignTo(buffer.bytes, alignment);
         buffers.push_back(buffer);

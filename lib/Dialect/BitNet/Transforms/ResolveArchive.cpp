@@ -13,7 +13,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace bitnet {
-#define GEN_PASS_DEF_RESOLVEARCHIVEPASS
+#define GEN_PASS_DEF_RESOLVEARCHIVE
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h.inc"
 } // namespace bitnet
 
@@ -22,8 +22,8 @@ using namespace mlir;
 namespace {
 
 struct ResolveArchivePass
-    : public bitnet::impl::ResolveArchivePassBase<ResolveArchivePass> {
-  using ResolveArchivePassBase::ResolveArchivePassBase;
+    : public bitnet::impl::ResolveArchiveBase<ResolveArchivePass> {
+  using ResolveArchiveBase::ResolveArchiveBase;
 
   void runOnOperation() override {
     func::FuncOp function = getOperation();

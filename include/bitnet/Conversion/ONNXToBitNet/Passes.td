@@ -1,0 +1,192 @@
+//===- Passes.td - Recognition of low-bit networks -------------*- tablegen -*-===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_CONVERSION_ONNXTOBITNET_PASSES
+#define BITNET_CONVERSION_ONNXTOBITNET_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+class RecognitionPass<string argument, string anchor> : Pass<argument, anchor> {
+  let dependentDialects = [
+    "::bitnet::BitNetDialect", "::bitnet::onnx::ONNXDialect",
+    "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def RecognizeLowBitWeights
+    : RecognitionPass<"bitnet-recognize-low-bit-weights", "::mlir::ModuleOp"> {
+  let summary = "make matmuls with low-bit constants bitnet.linear";
+  let description = [{
+    A MatMul, Gemm or MatMulInteger whose right operand is a constant of values
+    {-s, 0, s} or {-s, s} becomes a bitnet.linear of float activations. Values
+    decide, not names: s is common to the tensor, to an output, or to a group of
+    inputs (a power of two, at least 16). The constant is seen through Transpose,
+    Reshape and DequantizeLinear. Magnitudes may differ by 2^-16 of s, which
+    straight-through remains (W + (Wq - W)) cause; s is then their mean.
+    Constants of at most 64 elements stay as they are.
+
+    ```mlir
+    %y = onnx.MatMul %x, %w : (tensor<4x384xf32>, tensor<384x128xf32>) -> tensor<4x128xf32>
+    // becomes
+    %w = bitnet.constant dense_resource<w> : tensor<128x384x!bitnet.ternary>
+    %y = bitnet.linear ins(%x, %w, %scale : tensor<4x384xf32>, tensor<128x384x!bitnet.ternary>, tensor<1xf32>)
+        outs(%0 : tensor<4x128xf32>) -> tensor<4x128xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numTernary", "ternary-weights", "Number of ternary constants">,
+    Statistic<"numBinary", "binary-weights", "Number of binary constants">,
+    Statistic<"numLinears", "linears", "Number of low-bit linear layers">
+  ];
+}
+
+def RecognizeNorms : RecognitionPass<"bitnet-recognize-norms", ""> {
+  let summary = "make spellings of RMSNorm and LayerNorm bitnet.norm";
+  let description = [{
+    Recognises x over the root of the mean of its squares, in any association of
+    the factors x, reciprocal root and weight, with or without the mean subtracted
+    before; and the standard's LayerNormalization and RMSNormalization over the
+    last axis.
+
+    ```mlir
+    %y = onnx.LayerNormalization %x, %w, %none : (tensor<2x3x8xf32>, tensor<8xf32>, none) -> tensor<2x3x8xf32>
+    // becomes
+    %0 = tensor.collapse_shape %x [[0, 1], [2]] : tensor<2x3x8xf32> into tensor<6x8xf32>
+    %2 = bitnet.norm ins(%0 : tensor<6x8xf32>) weight(%w : tensor<8xf32>) outs(%1 : tensor<6x8xf32>)
+        {kind = #bitnet.norm_kind<layer>, epsilon = 1.0e-5 : f32} -> tensor<6x8xf32>
+    %y = tensor.expand_shape %2 [[0, 1], [2]] output_shape [2, 3, 8] : tensor<6x8xf32> into tensor<2x3x8xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numNorms", "norms", "Number of norms">];
+}
+
+def RecognizeQuantization
+    : RecognitionPass<"bitnet-recognize-quantization", ""> {
+  let summary = "quantise the activations of low-bit linear layers";
+  let description = [{
+    Where the activations of a bitnet.linear are integers times a scale, that is
+    Clip(Round(x scaled by Qb / absmax)) in one of its spellings, the linear takes
+    the integers of a bitnet.quantize. Scales before and after the matmul, made of
+    constants and the absmax, become its scale and step. Linear layers of one
+    input share its bitnet.quantize.
+
+    ```mlir
+    %y = bitnet.linear ins(%dequantised, %w, %scale : ...) outs(%0 : ...)
+    // becomes
+    %q:3 = bitnet.quantize ins(%x : ...) outs(...)
+    %y = bitnet.linear ins(%q#0, %w, %scale : ...) quantized(%q#1, %q#2 : ...) outs(%0 : ...)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numQuantizations", "quantizations", "Number of activation quantisations">,
+    Statistic<"numQuantized", "quantized-linears", "Number of linear layers on integers">
+  ];
+}
+
+def FuseEpilogues : RecognitionPass<"bitnet-fuse-epilogues", ""> {
+  let summary = "fuse constant scales, biases and ReLU into bitnet.linear";
+  let description = [{
+    A Mul or Div by constants, an Add of a constant bias, a Relu and its square,
+    each the only user of a linear layer's result, become part of it.
+
+    ```mlir
+    %y = bitnet.linear ins(%x, %w, %scale : ...) outs(%0 : ...) -> tensor<4x8xf32>
+    %z = onnx.Relu %y : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    // becomes
+    %z = bitnet.linear ins(%x, %w, %scale : ...) outs(%0 : ...)
+        {activation = #bitnet.activation<relu>} -> tensor<4x8xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numScales", "scales", "Number of scales fused">,
+    Statistic<"numBiases", "biases", "Number of biases fused">,
+    Statistic<"numActivations", "activations", "Number of activation functions fused">
+  ];
+}
+
+def RecognizeRotary : RecognitionPass<"bitnet-recognize-rotary", ""> {
+  let summary = "make rotary position embeddings bitnet.rotary";
+  let description = [{
+    Recognises x * cos + Concat(-x[half:], x[:half]) * sin on [B, H, S, D].
+
+    ```mlir
+    %y = onnx.Add %xcos, %rotatedsin : (...) -> tensor<1x6x4x64xf32>
+    // becomes
+    %y = bitnet.rotary ins(%x, %cos, %sin : tensor<1x6x4x64xf32>, tensor<1x4x64xf32>, tensor<1x4x64xf32>)
+        outs(%0 : tensor<1x6x4x64xf32>) -> tensor<1x6x4x64xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numRotaries", "rotaries", "Number of rotary embeddings">];
+}
+
+def RecognizeAttention : RecognitionPass<"bitnet-recognize-attention", ""> {
+  let summary = "make scaled dot-product attention bitnet.attention";
+  let description = [{
+    Recognises MatMul, scale, mask, Softmax, MatMul on [B, H, S, D], and removes
+    the expansion of grouped keys and values. A boolean mask becomes one that is
+    added. Also the standard's Attention, without the rarer of its options.
+
+    ```mlir
+    %p = onnx.Softmax %scores : (tensor<1x6x4x9xf32>) -> tensor<1x6x4x9xf32>
+    %y = onnx.MatMul %p, %v : (tensor<1x6x4x9xf32>, tensor<1x6x9x64xf32>) -> tensor<1x6x4x64xf32>
+    // becomes
+    %y = bitnet.attention ins(%q, %k, %v : ...) mask(%m : ...) outs(%0 : ...)
+        {scale = 1.250000e-01 : f32} -> tensor<1x6x4x64xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numAttentions", "attentions", "Number of attentions">];
+}
+
+def InPlaceCache : RecognitionPass<"bitnet-in-place-cache", "::mlir::ModuleOp"> {
+  let summary = "update the KV cache of specialised entries in place";
+  let description = [{
+    In a function whose `bitnet.entry` is "decode" or "prefill", turns the past,
+    a tensor that grows, into a cache of capacity `max-context`:
+
+    - the arguments become `(%tokens, %position : index, %caches...)`, the results
+      the logits only;
+    - position_ids are `position + 0, 1, ...`, the attention mask is all ones, and
+      the past's length is `position`;
+    - Concat(past, new) becomes bitnet.cache_update; the attention over it gets
+      the position, and becomes causal where the mask is proved to be.
+
+    A function whose past is used in another way is erased, with a remark: the
+    general entry serves.
+
+    ```mlir
+    %k = onnx.Concat %past, %new {axis = 2 : i64} : (...) -> tensor<1x2x?x64xf32>
+    // becomes
+    %k = bitnet.cache_update ins(%new, %position : tensor<1x2x1x64xf32>, index)
+        outs(%cache : tensor<1x2x1024x64xf32>) -> tensor<1x2x1024x64xf32>
+    ```
+  }];
+  let options = [
+    Option<"maxContext", "max-context", "int64_t", "1024",
+           "Positions that a cache holds">
+  ];
+  let statistics = [
+    Statistic<"numCaches", "caches", "Number of tensors updated in place">,
+    Statistic<"numCausal", "causal", "Number of attentions proved causal">
+  ];
+}
+
+def SimplifyMovement : RecognitionPass<"bitnet-simplify-movement", ""> {
+  let summary = "make transposes of unit dimensions reshapes";
+  let description = [{
+    A Transpose that moves dimensions of extent 1 only leaves the order of the
+    elements, and becomes a Reshape. With one token most transposes of heads do.
+
+    ```mlir
+    %y = onnx.Transpose %x {perm = array<i64: 0, 2, 1, 3>} : (tensor<1x1x6x64xf32>) -> tensor<1x6x1x64xf32>
+    // becomes
+    %y = onnx.Reshape %x, %shape : (tensor<1x1x6x64xf32>, tensor<4xi64>) -> tensor<1x6x1x64xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numTransposes", "transposes", "Number of transposes removed">];
+}
+
+#endif // BITNET_CONVERSION_ONNXTOBITNET_PASSES

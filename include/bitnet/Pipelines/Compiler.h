@@ -1,0 +1,62 @@
+//===- Compiler.h - From a model's file to an artifact -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_PIPELINES_COMPILER_H
+#define BITNET_PIPELINES_COMPILER_H
+
+#include "bitnet/Pipelines/Phases.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include <string>
+#include <vector>
+
+namespace bitnet {
+
+struct CompileOptions {
+  std::string input;     // .onnx, or .mlir of any phase
+  std::string output;
+  std::string target;    // a list; empty: every variant of the host's architecture
+  std::string tokenizer; // a tokenizer.json to embed; may be empty
+  std::vector<std::string> stopTokens; // ids or texts; empty: by the tokenizer
+  Phase stopAfter = Phase::Artifact;
+  PhaseOptions phases;
+  /// Tokens of a prefill chunk.
+  int64_t chunk = 32;
+};
+
+/// What happened, for --report.
+struct CompileReport {
+  struct PhaseCost {
+    std::string name;
+    double seconds = 0;
+    int64_t peakBytes = 0; // of the process, up to the phase's end
+  };
+  /// Layers of an entry as the bitnet phase leaves them.
+  struct EntryLayers {
+    std::string name;
+    int64_t linears = 0, quantizations = 0, attentions = 0, cachedAttentions = 0;
+    int64_t norms = 0, rotaries = 0;
+    int64_t otherOps = 0; // linalg ops beside them
+  };
+  std::vector<PhaseCost> phases;
+  std::vector<EntryLayers> entries;
+  std::vector<std::string> variants;
+  int64_t packedBytes = 0, archiveBytes = 0, artifactBytes = 0;
+
+  std::string toJSON() const;
+};
+
+/// Called as a phase begins, with its name.
+using ProgressFn = llvm::function_ref<void(llvm::StringRef)>;
+
+/// Compiles a model. Errors are diagnostics of the context; there is then no
+/// output file.
+mlir::LogicalResult compileModel(mlir::MLIRContext &context, const CompileOptions &options,
+                                 CompileReport &report, ProgressFn progress);
+
+} // namespace bitnet
+
+#endif // BITNET_PIPELINES_COMPILER_H

@@ -1,0 +1,203 @@
+//===- RecognizeQuantization.cpp - Activations as integers ----------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Conversion/ONNXToBitNet/Passes.h"
+
+#include "MatchUtils.h"
+#include "ScaleAnalysis.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace bitnet {
+#define GEN_PASS_DEF_RECOGNIZEQUANTIZATION
+#include "bitnet/Conversion/ONNXToBitNet/Passes.h.inc"
+} // namespace bitnet
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+/// A value that is the linear layer's sum times a scale.
+struct ScaledResult {
+  Value value;
+  ScaleExpr scale;
+};
+
+struct RecognizeQuantization
+    : public bitnet::impl::RecognizeQuantizationBase<RecognizeQuantization> {
+  void runOnOperation() override;
+
+private:
+  bool quantize(LinearOp linear);
+  QuantizeOp getQuantize(const Quantizer &quantizer);
+};
+
+} // namespace
+
+/// Follows the scales after a linear layer, while each is the only user, and
+/// returns the furthest value whose scale is a constant, or a constant times the
+/// absmax if there is such; nothing where no value is so.
+static std::optional<ScaledResult> followScales(LinearOp linear,
+                                                const ScaledIntegers &integers) {
+  int64_t channels = linear.getN();
+  ScaledResult current{linear.getResult(), integers.factor};
+  std::optional<ScaledResult> best;
+  while (true) {
+    int exponent = current.scale.exponent;
+    if (exponent == 1 || (exponent == 0 && !(best && best->scale.exponent)))
+      best = current;
+    if (!current.value.hasOneUse())
+      return best;
+    Operation *user = *current.value.user_begin();
+    if (isa<tensor::ExpandShapeOp>(user) &&
+        lookThroughExpandedRows(user->getResult(0)) == current.value) {
+      current.value = user->getResult(0);
+      continue;
+    }
+    auto scaling = matchScalingOp(user, current.value, channels);
+    if (!scaling)
+      return best;
+    const ScaleExpr &factor = scaling->factor;
+    if ((factor.absmax && !(*factor.absmax == integers.quantizer.absmax)) ||
+        !current.scale.multiply(factor))
+      return best;
+    current.value = user->getResult(0);
+  }
+}
+
+/// The scale of a linear layer times `factor`, one value or one an output.
+static Value multiplyScale(OpBuilder &builder, LinearOp linear,
+                           ArrayRef<double> factor) {
+  auto scale = cast<DenseElementsAttr>(getConstant(linear.getScale()));
+  auto type = cast<RankedTensorType>(scale.getType());
+  SmallVector<double> old;
+  for (float value : scale.getValues<float>())
+    old.push_back(value);
+  int64_t n = linear.getN();
+  int64_t groups = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  if (old.size() == 1 && factor.size() > 1) {
+    old.resize(n, old.front());
+    type = RankedTensorType::get({n}, type.getElementType());
+  }
+  std::vector<float> values;
+  for (size_t i = 0; i < old.size(); ++i)
+    values.push_back(static_cast<float>(
+        old[i] * factor[factor.size() == 1 ? 0 : i / groups]));
+  return arith::ConstantOp::create(
+      builder, linear.getLoc(),
+      DenseElementsAttr::get(type, ArrayRef<float>(values)));
+}
+
+static bool isSame(QuantizeOp op, const Quantizer &quantizer) {
+  return op.getGranularity() == quantizer.absmax.granularity &&
+         op.getScaling() == quantizer.scaling &&
+         op.getBound().convertToFloat() ==
+             static_cast<float>(quantizer.bound) &&
+         op.getEpsilon().convertToFloat() ==
+             static_cast<float>(quantizer.absmax.epsilon) &&
+         static_cast<int64_t>(op.getQmin()) == quantizer.qmin &&
+         static_cast<int64_t>(op.getQmax()) == quantizer.qmax;
+}
+
+/// One quantisation serves every matmul of an input: it stands right after it.
+QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
+  Value input = quantizer.input();
+  OpBuilder builder(input.getContext());
+  builder.setInsertionPointAfterValue(input);
+  Location loc = input.getLoc();
+  Value rows = lookThroughExpandedRows(input);
+  for (Operation *user : rows.getUsers()) {
+    if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(user);
+        collapse && rows == input &&
+        lookThroughCollapsedRows(collapse.getResult()) == input)
+      for (Operation *inner : collapse->getUsers())
+        if (auto op = dyn_cast<QuantizeOp>(inner))
+          if (isSame(op, quantizer))
+            return op;
+    if (auto op = dyn_cast<QuantizeOp>(user))
+      if (isSame(op, quantizer))
+        return op;
+  }
+  rows = collapseRows(builder, loc, input);
+  SmallVector<OpFoldResult> extents =
+      tensor::getMixedSizes(builder, loc, rows);
+  bool isByte = quantizer.qmin >= -128 && quantizer.qmax <= 127;
+  bool perTensor = quantizer.absmax.granularity == Granularity::Tensor;
+  Value values = makeEmpty(builder, loc, extents,
+                           builder.getIntegerType(isByte ? 8 : 16));
+  Value steps = makeEmpty(
+      builder, loc,
+      {perTensor ? OpFoldResult(builder.getIndexAttr(1)) : extents[0]},
+      builder.getF32Type());
+  Value sums = makeEmpty(builder, loc, {extents[0]}, builder.getI32Type());
+  ++numQuantizations;
+  return QuantizeOp::create(
+      builder, loc, TypeRange{values.getType(), steps.getType(), sums.getType()},
+      rows, values, steps, sums, quantizer.absmax.granularity,
+      quantizer.scaling, APFloat(static_cast<float>(quantizer.bound)),
+      APFloat(static_cast<float>(quantizer.absmax.epsilon)), quantizer.qmin,
+      quantizer.qmax);
+}
+
+/// i32 must hold a row's sum.
+static bool sumsFit(const Quantizer &quantizer, int64_t columns) {
+  int64_t magnitude = std::max(-quantizer.qmin, quantizer.qmax);
+  return columns <= std::numeric_limits<int32_t>::max() / magnitude;
+}
+
+bool RecognizeQuantization::quantize(LinearOp linear) {
+  if (linear.getStep() || linear.getBias() ||
+      linear.getActivation() != Activation::None || linear.getPacking())
+    return false;
+  auto integers =
+      matchScaledIntegers(lookThroughCollapsedRows(linear.getLhs()));
+  if (!integers)
+    return false;
+  const Quantizer &quantizer = integers->quantizer;
+  RankedTensorType inputType = getTensorType(quantizer.input());
+  if (inputType.getRank() < 2 ||
+      inputType.getShape().back() != linear.getK() ||
+      !sumsFit(quantizer, linear.getK()))
+    return false;
+  auto result = followScales(linear, *integers);
+  if (!result)
+    return false;
+  QuantizeOp quantize = getQuantize(quantizer);
+  OpBuilder builder(linear);
+  Value step = quantize.getResults()[1];
+  SmallVector<double> factor = result->scale.coefficient;
+  if (result->scale.exponent == 0)
+    step = makeVector(builder, linear.getLoc(), {1.0});
+  else
+    for (double &value : factor)
+      value *= quantizer.bound;
+  Value scale = multiplyScale(builder, linear, factor);
+  linear.getLhsMutable().assign(quantize.getResults()[0]);
+  linear.getScaleMutable().assign(scale);
+  linear.getStepMutable().assign(step);
+  linear.getSumMutable().assign(quantize.getResults()[2]);
+  // The scales that followed are now part of it.
+  Value unscaled = linear.getResult();
+  if (isF32Tensor(result->value, 2)) {
+    result->value.replaceAllUsesWith(unscaled);
+  } else if (unscaled != result->value) {
+    Value expanded = (*unscaled.user_begin())->getResult(0);
+    if (expanded != result->value)
+      result->value.replaceAllUsesWith(expanded);
+  }
+  ++numQuantized;
+  return true;
+}
+
+void RecognizeQuantization::runOnOperation() {
+  SmallVector<LinearOp> linears;
+  getOperation()->walk([&](LinearOp linear) { linears.push_back(linear); });
+  for (LinearOp linear : linears)
+    quantize(linear);
+}

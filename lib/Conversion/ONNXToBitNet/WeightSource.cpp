@@ -1,0 +1,140 @@
+//===- WeightSource.cpp - Constant weights through views and scales -------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "WeightSource.h"
+
+#include "LowBitMatrix.h"
+#include "MatchUtils.h"
+
+#include "bitnet/Dialect/ONNX/IR/ElementsData.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace bitnet;
+
+std::optional<WeightSource> bitnet::matchWeightSource(Value value,
+                                                      bool outputsFirst) {
+  RankedTensorType type = getTensorType(value);
+  if (!type || type.getRank() != 2 || !type.hasStaticShape())
+    return std::nullopt;
+  WeightSource source;
+  source.outputsFirst = outputsFirst;
+  source.outputs = type.getDimSize(outputsFirst ? 0 : 1);
+  source.inputs = type.getDimSize(outputsFirst ? 1 : 0);
+  while (auto transpose = value.getDefiningOp<onnx::TransposeOp>()) {
+    auto perm = transpose.getPerm();
+    if (!perm || *perm == ArrayRef<int64_t>{1, 0})
+      source.outputsFirst = !source.outputsFirst;
+    value = transpose.getData();
+  }
+  // Elements keep their order in a reshape.
+  while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
+    value = reshape.getData();
+  if (auto dequantize = value.getDefiningOp<onnx::DequantizeLinearOp>()) {
+    source.scale = getConstant(dequantize.getXScale());
+    source.zeroPoint = getConstant(dequantize.getXZeroPoint());
+    if (!source.scale ||
+        (!source.zeroPoint && !onnx::isAbsent(dequantize.getXZeroPoint())))
+      return std::nullopt;
+    int64_t rank = getTensorType(dequantize.getX()).getRank();
+    auto axis = onnx::normalizeAxis(dequantize.getAxis(), rank);
+    if (!axis && source.scale.getNumElements() != 1)
+      return std::nullopt;
+    source.axis = axis.value_or(0);
+    source.block = dequantize.getBlockSize();
+    value = dequantize.getX();
+  }
+  source.values = getConstant(value);
+  if (!source.values ||
+      source.values.getNumElements() != source.outputs * source.inputs)
+    return std::nullopt;
+  return source;
+}
+
+/// (x - zero point) * scale for every element.
+static std::optional<std::vector<float>>
+dequantize(const WeightSource &source, ArrayRef<float> values) {
+  auto scaleView = onnx::ElementsView<float>::get(source.scale);
+  if (!scaleView)
+    return std::nullopt;
+  std::optional<onnx::ElementsView<float>> zeroView;
+  if (source.zeroPoint) {
+    zeroView = onnx::ElementsView<float>::get(source.zeroPoint);
+    if (!zeroView)
+      return std::nullopt;
+  }
+  ArrayRef<int64_t> shape = cast<ShapedType>(source.values.getType()).getShape();
+  int64_t inner = 1, extent = shape.empty() ? 1 : shape[source.axis];
+  for (int64_t i = source.axis + 1, e = shape.size(); i < e; ++i)
+    inner *= shape[i];
+  ArrayRef<float> scales = scaleView->values();
+  int64_t blocks = source.block ? (extent + source.block - 1) / source.block : 1;
+  auto indexOf = [&](int64_t i) -> int64_t {
+    if (scales.size() == 1)
+      return 0;
+    int64_t position = (i / inner) % extent;
+    if (!source.block)
+      return position;
+    return ((i / inner / extent) * blocks + position / source.block) * inner +
+           i % inner;
+  };
+  std::vector<float> result(values.size());
+  for (int64_t i = 0, e = values.size(); i < e; ++i) {
+    size_t index = indexOf(i);
+    if (index >= scales.size() ||
+        (zeroView && index >= zeroView->values().size()))
+      return std::nullopt;
+    float zero = zeroView ? zeroView->values()[index] : 0.0f;
+    result[i] = (values[i] - zero) * scales[index];
+  }
+  return result;
+}
+
+std::vector<float> WeightSource::readSample() const {
+  if (scale || !values.getElementType().isF32())
+    return {};
+  auto view = onnx::ElementsView<float>::get(values);
+  if (!view)
+    return {};
+  int64_t stride = outputsFirst ? 1 : outputs;
+  std::vector<float> sample;
+  for (int64_t i = 0, e = std::min(inputs, kMinGroup); i < e; ++i)
+    sample.push_back(view->values()[i * stride]);
+  return sample;
+}
+
+/// Transposes in tiles, which keeps both sides in the cache.
+static std::vector<float> transposeMatrix(ArrayRef<float> values, int64_t rows,
+                                          int64_t columns) {
+  constexpr int64_t kTile = 64;
+  std::vector<float> result(values.size());
+  for (int64_t r0 = 0; r0 < rows; r0 += kTile)
+    for (int64_t c0 = 0; c0 < columns; c0 += kTile)
+      for (int64_t r = r0, re = std::min(r0 + kTile, rows); r < re; ++r)
+        for (int64_t c = c0, ce = std::min(c0 + kTile, columns); c < ce; ++c)
+          result[c * rows + r] = values[r * columns + c];
+  return result;
+}
+
+std::optional<std::vector<float>> WeightSource::read() const {
+  auto view = onnx::ElementsView<float>::get(values);
+  if (!view)
+    return std::nullopt;
+  ArrayRef<float> data = view->values();
+  std::vector<float> dequantised;
+  if (scale) {
+    auto result = dequantize(*this, data);
+    if (!result)
+      return std::nullopt;
+    dequantised = std::move(*result);
+    data = dequantised;
+  }
+  if (!outputsFirst)
+    return transposeMatrix(data, inputs, outputs);
+  return data.vec();
+}

@@ -1,0 +1,46 @@
+//===- WeightSource.h - Constant weights through views and scales ---*- C++ -*-===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_LIB_CONVERSION_ONNXTOBITNET_WEIGHTSOURCE_H
+#define BITNET_LIB_CONVERSION_ONNXTOBITNET_WEIGHTSOURCE_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Value.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace bitnet {
+
+/// A constant matrix, seen as outputs by inputs.
+struct WeightSource {
+  /// Integers where there is a scale, else floats.
+  mlir::ElementsAttr values;
+  mlir::ElementsAttr scale, zeroPoint;
+  int64_t axis = 0, block = 0;
+  int64_t outputs = 0, inputs = 0;
+  /// Whether the values lie as [outputs, inputs].
+  bool outputsFirst = false;
+
+  /// The first few weights of the first output, to tell most matrices of other
+  /// floats cheaply.
+  std::vector<float> readSample() const;
+
+  /// All weights as [outputs, inputs]; nothing if they cannot be read.
+  std::optional<std::vector<float>> read() const;
+};
+
+/// Reads the right operand of a matmul, `[inputs, outputs]` or, with
+/// `outputsFirst`, `[outputs, inputs]`, as a constant: through Transpose, Reshape
+/// and DequantizeLinear.
+std::optional<WeightSource> matchWeightSource(mlir::Value value,
+                                              bool outputsFirst);
+
+} // namespace bitnet
+
+#endif // BITNET_LIB_CONVERSION_ONNXTOBITNET_WEIGHTSOURCE_H

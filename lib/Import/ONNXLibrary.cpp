@@ -1,0 +1,98 @@
+//===- ONNXLibrary.cpp - ONNX's own library, without exceptions --------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ONNXLibrary.h"
+#include <onnx/checker.h>
+#include <onnx/defs/parser.h>
+#include <onnx/defs/schema.h>
+#include <onnx/inliner/inliner.h>
+#include <onnx/shape_inference/implementation.h>
+#include <onnx/version_converter/convert.h>
+
+namespace bitnet::import {
+
+/// Runs `action`; what it throws becomes the error.
+template <typename Action> static LibraryError guarded(Action &&action) {
+  try {
+    action();
+    return std::nullopt;
+  } catch (const std::exception &error) {
+    return std::string(error.what());
+  } catch (...) {
+    return std::string("unknown failure in ONNX's library");
+  }
+}
+
+int64_t getNewestIRVersion() { return ::onnx::IR_VERSION; }
+
+LibraryError parseText(const std::string &text, ::onnx::ModelProto &model) {
+  LibraryError error;
+  LibraryError thrown = guarded([&] {
+    auto status = ::onnx::OnnxParser::Parse(model, text.c_str());
+    if (!status.IsOK())
+      error = status.ErrorMessage();
+  });
+  return thrown ? thrown : error;
+}
+
+LibraryError checkModel(const ::onnx::ModelProto &model) {
+  return guarded([&] { ::onnx::checker::check_model(model); });
+}
+
+bool hasFunctionBody(const std::string &domain, const std::string &opType,
+                     int opset) {
+  bool result = false;
+  guarded([&] {
+    const ::onnx::OpSchema *schema =
+        ::onnx::OpSchemaRegistry::Schema(opType, opset, domain);
+    result = schema && !schema->Deprecated() &&
+             (schema->HasFunction() || schema->HasContextDependentFunction());
+  });
+  return result;
+}
+
+LibraryError inlineLocalFunctions(::onnx::ModelProto &model) {
+  return guarded([&] {
+    ::onnx::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
+  });
+}
+
+LibraryError expandStandardFunctions(
+    ::onnx::ModelProto &model,
+    std::function<bool(const std::string &, const std::string &)> expand) {
+  struct Selected : ::onnx::inliner::FunctionIdSet {
+    std::function<bool(const std::string &, const std::string &)> expand;
+    bool Contains(const std::string &domain,
+                  const std::string &name) const override {
+      return expand(domain, name);
+    }
+  };
+  Selected selected;
+  selected.expand = std::move(expand);
+  return guarded([&] {
+    ::onnx::inliner::InlineSelectedFunctions(
+        model, selected, ::onnx::OpSchemaRegistry::Instance());
+  });
+}
+
+LibraryError convertVersion(::onnx::ModelProto &model, int opset) {
+  return guarded([&] {
+    model = ::onnx::version_conversion::ConvertVersion(model, opset);
+  });
+}
+
+LibraryError inferShapes(::onnx::ModelProto &model) {
+  return guarded([&] {
+    ::onnx::ShapeInferenceOptions options(/*check_type=*/true,
+                                          /*strict_mode=*/1,
+                                          /*data_prop=*/true);
+    ::onnx::shape_inference::InferShapes(
+        model, ::onnx::OpSchemaRegistry::Instance(), options);
+  });
+}
+
+} // namespace bitnet::import

@@ -1,0 +1,58 @@
+//===- Tensors.h - ONNX's tensors as MLIR types and constants --*- C++ -*-===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_LIB_IMPORT_TENSORS_H
+#define BITNET_LIB_IMPORT_TENSORS_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <memory>
+#include <onnx/onnx_pb.h>
+
+namespace bitnet::import {
+
+/// The element type of an ONNX data type; null for strings and complex numbers.
+mlir::Type getElementType(int32_t dataType, mlir::MLIRContext *context);
+
+/// Makes constants of tensors, mapping each external file once.
+class TensorReader {
+public:
+  /// External files lie in `modelFolder` or below. Errors name `file`.
+  TensorReader(std::string modelFolder, mlir::Location file)
+      : modelFolder(std::move(modelFolder)), file(file) {}
+
+  /// A constant of `tensor`, whose raw data moves into it. Emits an error and
+  /// returns null if the data does not fit the type.
+  mlir::ElementsAttr read(::onnx::TensorProto &tensor);
+
+  /// Moves a small external tensor's data into the tensor itself.
+  llvm::LogicalResult load(::onnx::TensorProto &tensor);
+
+  /// The tensor's type, or null, with an error, where it is none of ours.
+  mlir::RankedTensorType getType(const ::onnx::TensorProto &tensor);
+
+private:
+  /// The external file that a tensor names; null with an error.
+  std::shared_ptr<llvm::MemoryBuffer> openExternal(llvm::StringRef location,
+                                                   llvm::StringRef tensor);
+  /// The bytes of an external tensor, and what keeps them alive.
+  std::optional<llvm::ArrayRef<char>>
+  getExternal(const ::onnx::TensorProto &tensor, int64_t needed,
+              std::shared_ptr<llvm::MemoryBuffer> &owner);
+  mlir::InFlightDiagnostic emitError(llvm::StringRef tensor);
+
+  std::string modelFolder;
+  mlir::Location file;
+  llvm::StringMap<std::shared_ptr<llvm::MemoryBuffer>> externalFiles;
+};
+
+} // namespace bitnet::import
+
+#endif // BITNET_LIB_IMPORT_TENSORS_H

@@ -1,0 +1,336 @@
+//===- Compiler.cpp - From a model's file to an artifact -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Pipelines/Compiler.h"
+
+#include "Manifest.h"
+#include "bitnet/Import/ImportONNX.h"
+#include "bitnet/Pipelines/LoopsPhase.h"
+#include "bitnet/Target/CPU/CPUTarget.h"
+#include "bitnet/Target/CPU/CodeGen.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include <chrono>
+#include <sys/resource.h>
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+int64_t getPeakBytes() {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t(usage.ru_maxrss) * 1024;
+}
+
+/// Compiles one model, phase by phase, up to where the options say.
+class Compilation {
+public:
+  Compilation(MLIRContext &context, const CompileOptions &options, CompileReport &report,
+              ProgressFn progress)
+      : context(context), options(options), report(report), progress(progress) {}
+
+  LogicalResult run() {
+    if (failed(readOptions()) || failed(load()))
+      return failure();
+    if (failed(advance(Phase::BitNet, [&](OpPassManager &manager) {
+          buildBitNetPhase(manager, options.phases);
+        })))
+      return failure();
+    countLayers();
+    if (failed(advance(Phase::Packed, [&](OpPassManager &manager) {
+          buildPackedPhase(manager, options.phases);
+        })))
+      return failure();
+    if (options.stopAfter <= Phase::Packed)
+      return writeModule(*module);
+    return options.stopAfter == Phase::Artifact ? emitArtifact() : emitOneVariant();
+  }
+
+private:
+  LogicalResult error(const Twine &message) {
+    return emitError(UnknownLoc::get(&context)) << message;
+  }
+  LogicalResult error(llvm::Error failure) { return error(llvm::toString(std::move(failure))); }
+
+  /// Runs `body` as the phase `name`, noting its time and memory.
+  LogicalResult timed(StringRef name, llvm::function_ref<LogicalResult()> body) {
+    progress(name);
+    auto start = std::chrono::steady_clock::now();
+    LogicalResult result = body();
+    std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    report.phases.push_back({name.str(), elapsed.count(), getPeakBytes()});
+    return result;
+  }
+
+  LogicalResult readOptions() {
+    auto targets = parseCPUTargets(&context, options.target);
+    if (!targets)
+      return error(targets.takeError());
+    variants = std::move(*targets);
+    for (TargetAttr variant : variants)
+      report.variants.push_back(variant.getName().str());
+    if (!options.tokenizer.empty()) {
+      auto buffer = llvm::MemoryBuffer::getFile(options.tokenizer);
+      if (!buffer)
+        return error("cannot read the tokenizer '" + options.tokenizer +
+                     "': " + buffer.getError().message());
+      tokenizer = std::move(*buffer);
+    }
+    auto stops = findStopTokens(tokenizer ? tokenizer->getBuffer() : "", options.stopTokens);
+    if (!stops)
+      return error("'" + options.tokenizer + "': " + llvm::toString(stops.takeError()));
+    stopTokens = std::move(*stops);
+    return success();
+  }
+
+  LogicalResult load() {
+    StringRef input = options.input;
+    if (input.ends_with(".mlir") || input.ends_with(".mlirbc")) {
+      if (failed(timed("read", [&] {
+            module = parseSourceFile<ModuleOp>(input, &context);
+            return success(static_cast<bool>(module));
+          })))
+        return failure();
+      phase = detectPhase(*module);
+      return phase >= Phase::LLVM
+                 ? error("'" + input + "' is past the loops phase; expected onnx, bitnet, "
+                         "packed or loops IR")
+                 : success();
+    }
+    if (failed(timed("import", [&] {
+          ImportOptions import;
+          import.chunk = options.chunk;
+          module = importONNX(input, context, import);
+          return success(static_cast<bool>(module));
+        })))
+      return failure();
+    recordElementTypes(*module);
+    phase = Phase::ONNX;
+    return runPasses("onnx", *module, [](OpPassManager &manager) { buildONNXPhase(manager); });
+  }
+
+  LogicalResult runPasses(StringRef name, ModuleOp op,
+                          llvm::function_ref<void(OpPassManager &)> build) {
+    return timed(name, [&] {
+      PassManager manager(&context);
+      build(manager);
+      return manager.run(op);
+    });
+  }
+
+  /// Runs the phase `next` on the module, unless it is past it or is to stop before.
+  LogicalResult advance(Phase next, llvm::function_ref<void(OpPassManager &)> build) {
+    if (phase >= next || options.stopAfter < next)
+      return success();
+    phase = next;
+    return runPasses(getPhaseName(next), *module, build);
+  }
+
+  void countLayers() {
+    if (phase != Phase::BitNet && phase != Phase::Packed)
+      return;
+    for (auto func : module->getOps<func::FuncOp>()) {
+      CompileReport::EntryLayers layers;
+      layers.name = func.getName().str();
+      func.walk([&](Operation *op) {
+        layers.linears += isa<LinearOp>(op);
+        layers.quantizations += isa<QuantizeOp>(op);
+        layers.norms += isa<NormOp>(op);
+        layers.rotaries += isa<RotaryOp>(op);
+        if (auto attention = dyn_cast<AttentionOp>(op)) {
+          ++layers.attentions;
+          layers.cachedAttentions += attention.getPosition() != nullptr;
+        }
+        layers.otherOps += isa<linalg::LinalgOp>(op);
+      });
+      report.entries.push_back(layers);
+    }
+  }
+
+  LogicalResult writeFile(llvm::function_ref<void(llvm::raw_ostream &)> write) {
+    std::error_code code;
+    llvm::ToolOutputFile file(options.output, code, llvm::sys::fs::OF_None);
+    if (code)
+      return error("cannot write '" + options.output + "': " + code.message());
+    write(file.os());
+    file.os().close();
+    if (file.os().has_error()) {
+      std::string message = file.os().error().message();
+      file.os().clear_error();
+      return error("cannot write '" + options.output + "': " + message);
+    }
+    file.keep();
+    return success();
+  }
+
+  LogicalResult writeModule(ModuleOp op) {
+    return writeFile([&](llvm::raw_ostream &os) {
+      OpPrintingFlags flags;
+      flags.enableDebugInfo(true);
+      op->print(os, flags);
+      os << "\n";
+    });
+  }
+
+  /// The module of a variant at the end of the loops phase.
+  LogicalResult lowerVariant(TargetAttr variant, OwningOpRef<ModuleOp> &result) {
+    result = module->clone();
+    // Only the packed module's archive is written.
+    result.get()->removeAttr("bitnet.archive");
+    if (llvm::Error failure = setTarget(*result, variant))
+      return error(std::move(failure));
+    return runPasses(("loops " + variant.getName()).str(), *result, [&](OpPassManager &manager) {
+      buildLoopsPhase(manager, getLoopsOptions());
+    });
+  }
+
+  LogicalResult emitOneVariant() {
+    if (phase == Phase::Loops) {
+      variants = {(*module)->getAttrOfType<TargetAttr>("bitnet.target")};
+    } else if (variants.size() != 1 && !options.target.empty()) {
+      return error("--compile-to=" + getPhaseName(options.stopAfter) +
+                   " writes the code of one variant; name one with --target");
+    }
+    // Without a --target: the best.
+    TargetAttr variant = variants.back();
+    OwningOpRef<ModuleOp> lowered;
+    if (phase == Phase::Loops)
+      lowered = module->clone();
+    else if (failed(lowerVariant(variant, lowered)))
+      return failure();
+    if (options.stopAfter == Phase::Loops)
+      return writeModule(*lowered);
+    CodeGenBuffer code;
+    CodeGenOutput kind = options.stopAfter == Phase::LLVM       ? CodeGenOutput::LLVMIR
+                         : options.stopAfter == Phase::Assembly ? CodeGenOutput::Assembly
+                                                                : CodeGenOutput::Object;
+    if (failed(emitObject(variant, *lowered, kind, code)))
+      return failure();
+    return writeFile([&](llvm::raw_ostream &os) { os << StringRef(code.data(), code.size()); });
+  }
+
+  LogicalResult emitObject(TargetAttr variant, ModuleOp lowered, CodeGenOutput kind,
+                           CodeGenBuffer &code) {
+    return timed(("code " + variant.getName()).str(), [&] {
+      if (failed(lowerToLLVMDialect(lowered)))
+        return failure();
+      return emitVariant(lowered, kind, code);
+    });
+  }
+
+  LogicalResult emitArtifact() {
+    std::vector<CodeGenBuffer> codes(variants.size() + 1);
+    std::optional<ArtifactManifest> manifest;
+    std::vector<std::string> entries;
+    for (auto [i, variant] : llvm::enumerate(variants)) {
+      OwningOpRef<ModuleOp> lowered;
+      if (phase == Phase::Loops)
+        return error("an artifact needs the weights: expected onnx, bitnet or packed IR");
+      if (failed(lowerVariant(variant, lowered)))
+        return failure();
+      FailureOr<ArtifactManifest> described = buildManifest(*lowered);
+      if (failed(described))
+        return failure();
+      merge(manifest, std::move(*described));
+      if (entries.empty())
+        for (const ArtifactEntry &entry : manifest->entries)
+          entries.push_back(entry.name);
+      if (failed(emitObject(variant, *lowered, CodeGenOutput::Object, codes[i])))
+        return failure();
+    }
+    if (llvm::Error failure = emitDispatch(variants, entries, codes.back()))
+      return error(std::move(failure));
+    return timed("link", [&] { return link(codes, *manifest); });
+  }
+
+  /// Variants share a manifest: a workspace is as large as the largest needs.
+  void merge(std::optional<ArtifactManifest> &manifest, ArtifactManifest next) {
+    if (!manifest) {
+      manifest = std::move(next);
+      return;
+    }
+    for (auto [entry, other] : llvm::zip(manifest->entries, next.entries))
+      entry.workspaceBytes = std::max(entry.workspaceBytes, other.workspaceBytes);
+  }
+
+  LogicalResult link(ArrayRef<CodeGenBuffer> codes, ArtifactManifest &manifest) {
+    manifest.triple = variants.front().getTriple().str();
+    manifest.stopTokens = stopTokens;
+    for (TargetAttr variant : variants) {
+      ArtifactVariant &described = manifest.variants.emplace_back();
+      described.name = variant.getName().str();
+      for (StringAttr feature : variant.getFeatures())
+        described.features.push_back(feature.str());
+    }
+    std::vector<llvm::MemoryBufferRef> objects;
+    for (const CodeGenBuffer &code : codes)
+      objects.emplace_back(StringRef(code.data(), code.size()), "variant");
+
+    llvm::SmallString<128> image;
+    if (std::error_code code = llvm::sys::fs::createTemporaryFile("bitnet", "so", image))
+      return error("cannot make a temporary file: " + code.message());
+    auto cleanup = llvm::make_scope_exit([&] { llvm::sys::fs::remove(image); });
+    if (llvm::Error failure = linkSharedObject(objects, image))
+      return error(std::move(failure));
+    auto linked = llvm::MemoryBuffer::getFile(image);
+    if (!linked)
+      return error("cannot read the linked image: " + linked.getError().message());
+    ArchiveSource archive = collectArchive();
+    report.archiveBytes = archive.getBytes();
+    StringRef tokenizerJson = tokenizer ? tokenizer->getBuffer() : "";
+    if (llvm::Error failure = writeArtifact(options.output, (*linked)->getMemBufferRef(),
+                                            manifest, tokenizerJson, archive))
+      return error(std::move(failure));
+    uint64_t size = 0;
+    (void)llvm::sys::fs::file_size(options.output, size);
+    report.artifactBytes = size;
+    return success();
+  }
+
+  ArchiveSource collectArchive() {
+    ArchiveSource archive;
+    auto entries = (*module)->getAttrOfType<ArrayAttr>("bitnet.archive");
+    for (auto entry : entries.getAsRange<DictionaryAttr>()) {
+      int64_t offset = cast<IntegerAttr>(entry.get("offset")).getInt();
+      Attribute value = entry.get("value");
+      ArrayRef<char> bytes;
+      if (auto dense = dyn_cast<DenseElementsAttr>(value))
+        bytes = dense.getRawData();
+      else if (AsmResourceBlob *blob =
+                   cast<DenseResourceElementsAttr>(value).getRawHandle().getBlob())
+        bytes = blob->getData();
+      archive.insert(offset, bytes);
+      if (entry.getAs<StringAttr>("kind"))
+        report.packedBytes += bytes.size();
+    }
+    return archive;
+  }
+
+  MLIRContext &context;
+  const CompileOptions &options;
+  CompileReport &report;
+  ProgressFn progress;
+  OwningOpRef<ModuleOp> module;
+  Phase phase = Phase::ONNX;
+  SmallVector<TargetAttr> variants;
+  std::unique_ptr<llvm::MemoryBuffer> tokenizer;
+  std::vector<int64_t> stopTokens;
+};
+
+} // namespace
+
+LogicalResult bitnet::compileModel(MLIRContext &context, const CompileOptions &options,
+                                   CompileReport &report, ProgressFn progress) {
+  return Compilation(context, options, report, progress).run();
+}

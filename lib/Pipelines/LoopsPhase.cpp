@@ -1,0 +1,111 @@
+//===- LoopsPhase.cpp - From packed tensors to kernels and loops ----------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Pipelines/LoopsPhase.h"
+
+#include "bitnet/Dialect/BitNet/IR/BitNetDialect.h"
+#include "bitnet/Dialect/BitNet/IR/BufferizableOpInterfaceImpl.h"
+#include "bitnet/Dialect/BitNet/Transforms/Passes.h"
+
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/IR/ValueBoundsOpInterfaceImpl.h"
+#include "mlir/Dialect/Arith/Transforms/BufferViewFlowOpInterfaceImpl.h"
+#include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/AllocationOpInterfaceImpl.h"
+#include "mlir/Dialect/MemRef/Transforms/BufferViewFlowOpInterfaceImpl.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/IR/ValueBoundsOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/Vector/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Vector/Transforms/SubsetOpInterfaceImpl.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+static void addCleanup(OpPassManager &manager) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+static void addTensorPasses(OpPassManager &manager) {
+  addCleanup(manager);
+  manager.addNestedPass<func::FuncOp>(bitnet::createFuseElementwise());
+  addCleanup(manager);
+  // Elimination writes parts of a result where they belong, which may turn a
+  // returned tensor into a part of another: results come after it.
+  manager.addPass(bufferization::createEmptyTensorEliminationPass());
+  manager.addNestedPass<func::FuncOp>(bitnet::createOwnResults());
+}
+
+static void addBufferPasses(OpPassManager &manager) {
+  manager.addPass(bitnet::createBufferize());
+  addCleanup(manager);
+  // Copies of a view to itself show once equal views are one.
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(bitnet::createOutlineKernels());
+  // Shapes and constants that only kernels used.
+  addCleanup(manager);
+  manager.addPass(bitnet::createMarkNoAlias());
+  manager.addPass(bitnet::createPlanMemory());
+  manager.addNestedPass<func::FuncOp>(bitnet::createResolveArchive());
+}
+
+void bitnet::buildLoopsPhase(OpPassManager &manager,
+                             const LoopsOptions &options) {
+  addTensorPasses(manager);
+  addBufferPasses(manager);
+  if (options.lowerKernels)
+    options.lowerKernels(manager);
+  LinalgToLoopsOptions loops;
+  loops.grain = options.grain;
+  manager.addNestedPass<func::FuncOp>(createLinalgToLoops(loops));
+  // Views become offsets and strides, so that no affine op is left to lower.
+  manager.addPass(memref::createExpandStridedMetadataPass());
+  manager.addPass(createLowerAffinePass());
+  addCleanup(manager);
+}
+
+void bitnet::registerLoopsPhaseDialects(DialectRegistry &registry) {
+  registry.insert<BitNetDialect, affine::AffineDialect, arith::ArithDialect,
+                  bufferization::BufferizationDialect, func::FuncDialect,
+                  linalg::LinalgDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect,
+                  tensor::TensorDialect, vector::VectorDialect>();
+  registerBufferizableOpInterfaceExternalModels(registry);
+  arith::registerBufferizableOpInterfaceExternalModels(registry);
+  arith::registerBufferViewFlowOpInterfaceExternalModels(registry);
+  arith::registerValueBoundsOpInterfaceExternalModels(registry);
+  bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(
+      registry);
+  linalg::registerAllDialectInterfaceImplementations(registry);
+  memref::registerAllocationOpInterfaceExternalModels(registry);
+  memref::registerBufferViewFlowOpInterfaceExternalModels(registry);
+  scf::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerInferTypeOpInterfaceExternalModels(registry);
+  tensor::registerSubsetOpInterfaceExternalModels(registry);
+  tensor::registerValueBoundsOpInterfaceExternalModels(registry);
+  vector::registerBufferizableOpInterfaceExternalModels(registry);
+  vector::registerSubsetOpInterfaceExternalModels(registry);
+}

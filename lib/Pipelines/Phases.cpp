@@ -1,0 +1,86 @@
+//===- Phases.cpp - The way a model takes, phase by phase -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Pipelines/Phases.h"
+
+#include "bitnet/Conversion/BitNetToVector/BitNetToVector.h"
+#include "bitnet/Conversion/ONNXToBitNet/Passes.h"
+#include "bitnet/Conversion/ONNXToLinalg/ONNXToLinalg.h"
+#include "bitnet/Dialect/BitNet/Transforms/Passes.h"
+#include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
+#include "bitnet/Dialect/ONNX/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+static constexpr std::pair<Phase, StringRef> phaseNames[] = {
+    {Phase::ONNX, "onnx"},   {Phase::BitNet, "bitnet"}, {Phase::Packed, "packed"},
+    {Phase::Loops, "loops"}, {Phase::LLVM, "llvm"},     {Phase::Assembly, "asm"},
+    {Phase::Object, "obj"},  {Phase::Artifact, "artifact"}};
+
+StringRef bitnet::getPhaseName(Phase phase) {
+  return phaseNames[static_cast<int>(phase)].second;
+}
+
+std::optional<Phase> bitnet::parsePhase(StringRef name) {
+  for (auto [phase, text] : phaseNames)
+    if (text == name && phase != Phase::Artifact)
+      return phase;
+  return std::nullopt;
+}
+
+Phase bitnet::detectPhase(ModuleOp module) {
+  if (!module.getOps<LLVM::LLVMFuncOp>().empty())
+    return Phase::LLVM;
+  if (module->hasAttr("bitnet.target"))
+    return Phase::Loops;
+  if (module->hasAttr("bitnet.archive"))
+    return Phase::Packed;
+  bool hasONNX = false;
+  module.walk([&](Operation *op) {
+    hasONNX |= isa_and_nonnull<onnx::ONNXDialect>(op->getDialect());
+    return hasONNX ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return hasONNX ? Phase::ONNX : Phase::BitNet;
+}
+
+void bitnet::buildONNXPhase(OpPassManager &manager) {
+  manager.addPass(onnx::createFoldConstants());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+void bitnet::buildBitNetPhase(OpPassManager &manager, const PhaseOptions &options) {
+  RecognitionOptions recognition;
+  recognition.maxContext = options.maxContext;
+  buildRecognitionPipeline(manager, recognition);
+  manager.addPass(createConvertONNXToLinalg());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+LoopsOptions bitnet::getLoopsOptions() {
+  LoopsOptions options;
+  options.lowerKernels = [](OpPassManager &manager) {
+    manager.addPass(createConvertBitNetToVector());
+    manager.addPass(createConvertContractionToVector());
+  };
+  return options;
+}
+
+void bitnet::buildPackedPhase(OpPassManager &manager, const PhaseOptions &options) {
+  manager.addPass(createNarrowConstants());
+  LayoutOptions layout;
+  layout.lowering = options.lowering;
+  manager.addPass(createLayout(layout));
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}

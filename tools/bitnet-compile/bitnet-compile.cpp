@@ -1,0 +1,139 @@
+//===- bitnet-compile.cpp - The ahead-of-time compiler -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CommandLine.h"
+#include "bitnet/Pipelines/Compiler.h"
+#include "bitnet/Pipelines/Registration.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+int fail(const llvm::Twine &message) {
+  llvm::errs() << "bitnet-compile: error: " << message << "\n";
+  return 1;
+}
+
+/// Where in the model or the IR a diagnostic is about; empty where that is
+/// nowhere.
+std::string describe(Location location) {
+  if (isa<UnknownLoc>(location))
+    return "";
+  if (auto name = dyn_cast<NameLoc>(location))
+    return (isa<UnknownLoc>(name.getChildLoc()) ? "" : describe(name.getChildLoc())) +
+           "node '" + name.getName().str() + "': ";
+  if (auto file = dyn_cast<FileLineColLoc>(location)) {
+    std::string text = file.getFilename().str();
+    if (file.getLine())
+      text += ":" + std::to_string(file.getLine()) + ":" + std::to_string(file.getColumn());
+    return text + ": ";
+  }
+  if (auto fused = dyn_cast<FusedLoc>(location)) {
+    for (Location part : fused.getLocations())
+      if (std::string text = describe(part); !text.empty())
+        return text;
+    return "";
+  }
+  std::string text;
+  llvm::raw_string_ostream(text) << location;
+  return text + ": ";
+}
+
+/// One line on standard error that is overwritten as phases go by, on terminals
+/// only.
+class ProgressLine {
+public:
+  ProgressLine() : shown(llvm::sys::Process::StandardErrIsDisplayed()) {}
+  ~ProgressLine() { clear(); }
+  void show(StringRef phase) {
+    if (shown)
+      llvm::errs() << "\r\033[Kbitnet-compile: " << phase << "...";
+  }
+  void clear() {
+    if (shown)
+      llvm::errs() << "\r\033[K";
+  }
+
+private:
+  bool shown;
+};
+
+LogicalResult writeReport(StringRef path, const CompileReport &report) {
+  std::error_code code;
+  llvm::raw_fd_ostream file(path, code);
+  if (!code) {
+    file << report.toJSON();
+    file.close();
+    code = file.error();
+    file.clear_error();
+  }
+  if (code)
+    return fail("cannot write the report '" + path + "': " + code.message()), failure();
+  return success();
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CommandLine line;
+  int status = 0;
+  if (!parseCommandLine(argc, argv, line, status))
+    return status;
+  CompileOptions options;
+  options.input = line.model;
+  options.output = line.output;
+  options.target = line.target;
+  options.tokenizer = line.tokenizer;
+  options.stopTokens = line.stopTokens;
+  options.phases.maxContext = line.maxContext;
+  options.chunk = std::min(line.chunk, line.maxContext);
+  std::optional<Lowering> lowering = symbolizeLowering(line.lowering);
+  if (!lowering || *lowering == Lowering::LUT || *lowering == Lowering::Popcount)
+    return fail("unknown lowering '" + line.lowering + "'; expected auto, dot or addsub");
+  options.phases.lowering = *lowering;
+  if (!line.compileTo.empty()) {
+    std::optional<Phase> phase = parsePhase(line.compileTo);
+    if (!phase)
+      return fail("unknown phase '" + line.compileTo +
+                  "'; expected onnx, bitnet, packed, loops, llvm, asm or obj");
+    options.stopAfter = *phase;
+  }
+
+  DialectRegistry registry;
+  registerDialects(registry);
+  // Two cores gain little from threads here, and memory stays lower.
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  ProgressLine progress;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+      return success();
+    progress.clear();
+    llvm::errs() << "bitnet-compile: "
+                 << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ")
+                 << describe(diagnostic.getLocation()) << diagnostic << "\n";
+    for (Diagnostic &note : diagnostic.getNotes())
+      llvm::errs() << "  note: " << describe(note.getLocation()) << note << "\n";
+    return success();
+  });
+  CompileReport report;
+  if (failed(compileModel(context, options, report,
+                          [&](StringRef phase) { progress.show(phase); })))
+    return 1;
+  progress.clear();
+  if (!line.report.empty() && failed(writeReport(line.report, report))) {
+    llvm::sys::fs::remove(line.output);
+    return 1;
+  }
+  return 0;
+}
