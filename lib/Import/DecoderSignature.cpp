@@ -12,34 +12,40 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/StringSet.h"
 
+using llvm::StringRef;
 using ::onnx::GraphProto;
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
 using ::onnx::TensorShapeProto;
 using ::onnx::ValueInfoProto;
-using llvm::StringRef;
 
 namespace bitnet::import {
 
 namespace {
-int32_t dataType(const ValueInfoProto &value) { return value.type().tensor_type().elem_type(); }
+int32_t dataType(const ValueInfoProto &value) {
+  return value.type().tensor_type().elem_type();
+}
 
 const TensorShapeProto &shape(const ValueInfoProto &value) {
   return value.type().tensor_type().shape();
 }
 
 bool isFloat(const ValueInfoProto &value) {
-  return llvm::is_contained({TensorProto::FLOAT, TensorProto::FLOAT16, TensorProto::BFLOAT16},
-                            dataType(value));
+  return llvm::is_contained(
+      {TensorProto::FLOAT, TensorProto::FLOAT16, TensorProto::BFLOAT16},
+      dataType(value));
 }
 
 bool isId(const ValueInfoProto &value) {
-  return dataType(value) == TensorProto::INT64 || dataType(value) == TensorProto::INT32;
+  return dataType(value) == TensorProto::INT64 ||
+         dataType(value) == TensorProto::INT32;
 }
 
-bool sameDim(const TensorShapeProto::Dimension &a, const TensorShapeProto::Dimension &b) {
+bool sameDim(const TensorShapeProto::Dimension &a,
+             const TensorShapeProto::Dimension &b) {
   if (a.has_dim_value() || b.has_dim_value())
-    return a.has_dim_value() && b.has_dim_value() && a.dim_value() == b.dim_value();
+    return a.has_dim_value() && b.has_dim_value() &&
+           a.dim_value() == b.dim_value();
   return !a.dim_param().empty() && a.dim_param() == b.dim_param();
 }
 
@@ -78,8 +84,8 @@ public:
     return false;
   }
 
-  /// The graph input that `value` extends: the first input of its Concat, or the
-  /// past of the Attention whose present it is.
+  /// The graph input that `value` extends: the first input of its Concat, or
+  /// the past of the Attention whose present it is.
   std::string extendedInput(StringRef value, int depth = 0) const {
     auto it = producers.find(value);
     if (it == producers.end() || depth > kMaxDepth)
@@ -91,7 +97,8 @@ public:
       for (int i = 1; i <= 2 && i < node.output_size(); ++i)
         if (node.output(i) == value && node.input_size() > 3 + i)
           return source(node.input(3 + i));
-    return isTransparent(node) ? extendedInput(node.input(0), depth + 1) : std::string();
+    return isTransparent(node) ? extendedInput(node.input(0), depth + 1)
+                               : std::string();
   }
 
 private:
@@ -99,7 +106,8 @@ private:
 
   static bool isTransparent(const NodeProto &node) {
     return node.input_size() > 0 && node.output_size() > 0 &&
-           llvm::is_contained({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"},
+           llvm::is_contained({"Identity", "Cast", "Reshape", "Squeeze",
+                               "Unsqueeze", "Flatten"},
                               StringRef(node.op_type()));
   }
 
@@ -127,7 +135,8 @@ private:
 /// A state's name without what tells past from present.
 std::string stateName(StringRef name) {
   std::string rest = name.lower();
-  for (StringRef word : {"past_key_values", "present_key_values", "past", "present", "_", "."}) {
+  for (StringRef word :
+       {"past_key_values", "present_key_values", "past", "present", "_", "."}) {
     for (size_t at; (at = rest.find(word.str())) != std::string::npos;)
       rest.erase(at, word.size());
   }
@@ -135,15 +144,19 @@ std::string stateName(StringRef name) {
 }
 
 /// Pairs each past with its present: by dataflow, then by name, then by order.
-bool pairStates(const Dataflow &dataflow, llvm::ArrayRef<const ValueInfoProto *> pasts,
-                llvm::ArrayRef<const ValueInfoProto *> candidates, DecoderSignature &signature) {
+bool pairStates(const Dataflow &dataflow,
+                llvm::ArrayRef<const ValueInfoProto *> pasts,
+                llvm::ArrayRef<const ValueInfoProto *> candidates,
+                DecoderSignature &signature) {
   llvm::SmallVector<const ValueInfoProto *> presents(pasts.size());
   llvm::SmallVector<bool> taken(candidates.size());
   auto pairWhere = [&](auto matches) {
     for (auto [i, past] : llvm::enumerate(pasts))
       for (size_t j = 0; j < candidates.size() && !presents[i]; ++j)
-        if (!taken[j] && shape(*candidates[j]).dim_size() == shape(*past).dim_size() &&
-            dataType(*candidates[j]) == dataType(*past) && matches(*past, *candidates[j])) {
+        if (!taken[j] &&
+            shape(*candidates[j]).dim_size() == shape(*past).dim_size() &&
+            dataType(*candidates[j]) == dataType(*past) &&
+            matches(*past, *candidates[j])) {
           presents[i] = candidates[j];
           taken[j] = true;
         }
@@ -172,7 +185,8 @@ void assignCompanions(const GraphProto &graph, const ValueInfoProto &tokens,
                       DecoderSignature &signature) {
   const ValueInfoProto *positions = nullptr, *mask = nullptr;
   for (const ValueInfoProto &input : graph.input()) {
-    if (signature.inputRoles.count(input.name()) || shape(input).dim_size() != 2)
+    if (signature.inputRoles.count(input.name()) ||
+        shape(input).dim_size() != 2)
       continue;
     StringRef name = input.name();
     bool alongTokens = sameDim(shape(input).dim(1), shape(tokens).dim(1));
@@ -182,7 +196,8 @@ void assignCompanions(const GraphProto &graph, const ValueInfoProto &tokens,
     if (isId(input) && alongTokens && !namedMask) {
       if (!positions || name.contains_insensitive("position"))
         positions = &input;
-    } else if (isId(input) || dataType(input) == TensorProto::BOOL || namedMask) {
+    } else if (isId(input) || dataType(input) == TensorProto::BOOL ||
+               namedMask) {
       if (!mask || namedMask)
         mask = &input;
     }
@@ -199,9 +214,11 @@ std::optional<DecoderSignature> findDecoderSignature(const GraphProto &graph) {
   const ValueInfoProto *tokens = nullptr;
   llvm::SmallVector<const ValueInfoProto *> pasts, candidates;
   for (const ValueInfoProto &input : graph.input()) {
-    if (isId(input) && shape(input).dim_size() == 2 && dataflow.indexesTable(input.name())) {
+    if (isId(input) && shape(input).dim_size() == 2 &&
+        dataflow.indexesTable(input.name())) {
       // Positions may index a table too.
-      bool better = tokens && StringRef(tokens->name()).contains_insensitive("position");
+      bool better =
+          tokens && StringRef(tokens->name()).contains_insensitive("position");
       if (!tokens || better)
         tokens = &input;
     }
@@ -221,7 +238,8 @@ std::optional<DecoderSignature> findDecoderSignature(const GraphProto &graph) {
       logits = &output;
   }
   DecoderSignature signature;
-  if (!logits || pasts.empty() || !pairStates(dataflow, pasts, candidates, signature))
+  if (!logits || pasts.empty() ||
+      !pairStates(dataflow, pasts, candidates, signature))
     return std::nullopt;
   signature.inputRoles[tokens->name()] = "tokens";
   signature.outputRoles[logits->name()] = "logits";
@@ -229,17 +247,22 @@ std::optional<DecoderSignature> findDecoderSignature(const GraphProto &graph) {
   return signature;
 }
 
-bool specializeDecoder(GraphProto &graph, const DecoderSignature &signature, int64_t sequence) {
+bool specializeDecoder(GraphProto &graph, const DecoderSignature &signature,
+                       int64_t sequence) {
   llvm::StringMap<int64_t> values;
   bool consistent = true;
   auto fix = [&](ValueInfoProto &input, int index, int64_t value) {
-    auto *dim = input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(index);
+    auto *dim = input.mutable_type()
+                    ->mutable_tensor_type()
+                    ->mutable_shape()
+                    ->mutable_dim(index);
     if (dim->has_dim_value()) {
       consistent &= dim->dim_value() == value;
       return;
     }
     if (!dim->dim_param().empty())
-      consistent &= values.try_emplace(dim->dim_param(), value).first->second == value;
+      consistent &=
+          values.try_emplace(dim->dim_param(), value).first->second == value;
     dim->set_dim_value(value);
   };
   for (ValueInfoProto &input : *graph.mutable_input()) {

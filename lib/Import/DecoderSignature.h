@@ -1,4 +1,5 @@
-//===- DecoderSignature.h - Which inputs make a graph a decoder --*- C++ -*-===//
+//===- DecoderSignature.h - Which inputs make a graph a decoder --*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,7 +18,8 @@ namespace bitnet::import {
 
 /// The parts that the inputs and outputs of an autoregressive decoder play.
 struct DecoderSignature {
-  /// tokens, attention_mask, positions, past, by input; logits, present, by output.
+  /// tokens, attention_mask, positions, past, by input; logits, present, by
+  /// output.
   llvm::StringMap<std::string> inputRoles, outputRoles;
   /// The number that a past and its present share.
   llvm::StringMap<int64_t> inputStates, outputStates;
@@ -25,13 +27,14 @@ struct DecoderSignature {
 
 /// Recognises token ids [batch, seq] that feed an embedding, and past states
 /// with a present each; nothing for other graphs. Shapes must be inferred.
-std::optional<DecoderSignature> findDecoderSignature(const ::onnx::GraphProto &graph);
+std::optional<DecoderSignature>
+findDecoderSignature(const ::onnx::GraphProto &graph);
 
-/// Fixes the batch to 1 and the sequence to `sequence` in the inputs' types, and
-/// in whatever shares these dimensions' names. False if that contradicts the
-/// types that the inputs have.
-bool specializeDecoder(::onnx::GraphProto &graph, const DecoderSignature &signature,
-                       int64_t sequence);
+/// Fixes the batch to 1 and the sequence to `sequence` in the inputs' types,
+/// and in whatever shares these dimensions' names. False if that contradicts
+/// the types that the inputs have.
+bool specializeDecoder(::onnx::GraphProto &graph,
+                       const DecoderSignature &signature, int64_t sequence);
 
 } // namespace bitnet::import
 

@@ -18,7 +18,8 @@ namespace {
 /// atom := number | name | '-' atom | '(' sum ')'
 class Parser {
 public:
-  Parser(StringRef text, const StringMap<int64_t> &values) : text(text), values(values) {}
+  Parser(StringRef text, const StringMap<int64_t> &values)
+      : text(text), values(values) {}
 
   std::optional<int64_t> parse() {
     std::optional<int64_t> value = sum(0);
@@ -74,15 +75,15 @@ private:
       std::optional<int64_t> value = sum(depth + 1);
       return consume(")") ? value : std::nullopt;
     }
-    StringRef word = text.take_while([](char c) {
-      return llvm::isAlnum(c) || c == '_' || c == '.';
-    });
+    StringRef word = text.take_while(
+        [](char c) { return llvm::isAlnum(c) || c == '_' || c == '.'; });
     text = text.drop_front(word.size());
     int64_t number;
     if (!word.getAsInteger(10, number))
       return number;
     auto known = values.find(word);
-    return known == values.end() ? std::nullopt : std::optional<int64_t>(known->second);
+    return known == values.end() ? std::nullopt
+                                 : std::optional<int64_t>(known->second);
   }
 
   StringRef text;
@@ -100,13 +101,15 @@ std::string substitute(StringRef expression, const StringMap<int64_t> &values) {
     expression = expression.drop_front(word.size());
     result += other;
     auto known = values.find(word);
-    result += known == values.end() ? word.str() : std::to_string(known->second);
+    result +=
+        known == values.end() ? word.str() : std::to_string(known->second);
   }
   return result;
 }
 } // namespace
 
-std::optional<int64_t> evaluateDimension(StringRef expression, const StringMap<int64_t> &values) {
+std::optional<int64_t> evaluateDimension(StringRef expression,
+                                         const StringMap<int64_t> &values) {
   // A name may hold any character.
   auto known = values.find(expression);
   if (known != values.end())
@@ -114,16 +117,22 @@ std::optional<int64_t> evaluateDimension(StringRef expression, const StringMap<i
   return Parser(expression, values).parse();
 }
 
-void fixDimensions(::onnx::GraphProto &graph, const StringMap<int64_t> &values) {
+void fixDimensions(::onnx::GraphProto &graph,
+                   const StringMap<int64_t> &values) {
   if (values.empty())
     return;
   auto fix = [&](::onnx::ValueInfoProto &value) {
-    if (!value.type().has_tensor_type() || !value.type().tensor_type().has_shape())
+    if (!value.type().has_tensor_type() ||
+        !value.type().tensor_type().has_shape())
       return;
-    for (auto &dim : *value.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+    for (auto &dim : *value.mutable_type()
+                          ->mutable_tensor_type()
+                          ->mutable_shape()
+                          ->mutable_dim()) {
       if (!dim.has_dim_param())
         continue;
-      if (std::optional<int64_t> known = evaluateDimension(dim.dim_param(), values))
+      if (std::optional<int64_t> known =
+              evaluateDimension(dim.dim_param(), values))
         dim.set_dim_value(*known);
       else
         dim.set_dim_param(substitute(dim.dim_param(), values));

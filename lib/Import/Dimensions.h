@@ -14,14 +14,16 @@
 
 namespace bitnet::import {
 
-/// The value of an expression of +, -, *, // and parentheses over numbers and the
-/// names in `values`; nothing if it has other names or is none.
-std::optional<int64_t> evaluateDimension(llvm::StringRef expression,
-                                         const llvm::StringMap<int64_t> &values);
+/// The value of an expression of +, -, *, // and parentheses over numbers and
+/// the names in `values`; nothing if it has other names or is none.
+std::optional<int64_t>
+evaluateDimension(llvm::StringRef expression,
+                  const llvm::StringMap<int64_t> &values);
 
 /// Gives named dimensions their values, in expressions too: with seq = 1,
 /// `past + seq` becomes `past + 1`.
-void fixDimensions(::onnx::GraphProto &graph, const llvm::StringMap<int64_t> &values);
+void fixDimensions(::onnx::GraphProto &graph,
+                   const llvm::StringMap<int64_t> &values);
 
 } // namespace bitnet::import
 

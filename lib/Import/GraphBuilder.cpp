@@ -24,15 +24,17 @@ namespace bitnet::import {
 // Types
 //===----------------------------------------------------------------------===//
 
-RankedTensorType GraphBuilder::convertType(const TypeProto &type, const Twine &what,
-                                           Location loc) {
+RankedTensorType GraphBuilder::convertType(const TypeProto &type,
+                                           const Twine &what, Location loc) {
   if (!type.has_tensor_type()) {
     emitError(loc) << what << " is no tensor";
     return {};
   }
-  Type element = getElementType(type.tensor_type().elem_type(), builder.getContext());
+  Type element =
+      getElementType(type.tensor_type().elem_type(), builder.getContext());
   if (!element) {
-    emitError(loc) << what << " has the unsupported data type " << type.tensor_type().elem_type();
+    emitError(loc) << what << " has the unsupported data type "
+                   << type.tensor_type().elem_type();
     return {};
   }
   if (!type.tensor_type().has_shape()) {
@@ -45,7 +47,8 @@ RankedTensorType GraphBuilder::convertType(const TypeProto &type, const Twine &w
       emitError(loc) << what << " has a negative dimension";
       return {};
     }
-    shape.push_back(dim.has_dim_value() ? dim.dim_value() : ShapedType::kDynamic);
+    shape.push_back(dim.has_dim_value() ? dim.dim_value()
+                                        : ShapedType::kDynamic);
   }
   return RankedTensorType::get(shape, element);
 }
@@ -53,13 +56,15 @@ RankedTensorType GraphBuilder::convertType(const TypeProto &type, const Twine &w
 ArrayAttr GraphBuilder::getDimNames(const TypeProto &type) {
   SmallVector<StringRef> names;
   for (const auto &dim : type.tensor_type().shape().dim())
-    names.push_back(dim.has_dim_value() ? StringRef() : StringRef(dim.dim_param()));
+    names.push_back(dim.has_dim_value() ? StringRef()
+                                        : StringRef(dim.dim_param()));
   return builder.getStrArrayAttr(names);
 }
 
 LogicalResult GraphBuilder::collectTypes(const GraphProto &graph) {
   types.clear();
-  for (const auto *list : {&graph.value_info(), &graph.input(), &graph.output()})
+  for (const auto *list :
+       {&graph.value_info(), &graph.input(), &graph.output()})
     for (const ValueInfoProto &value : *list)
       types[value.name()] = &value.type();
   return success();
@@ -69,9 +74,10 @@ LogicalResult GraphBuilder::collectTypes(const GraphProto &graph) {
 // Functions
 //===----------------------------------------------------------------------===//
 
-DictionaryAttr GraphBuilder::describeValue(const ValueInfoProto &value,
-                                           const llvm::StringMap<std::string> *roles,
-                                           const llvm::StringMap<int64_t> *states) {
+DictionaryAttr
+GraphBuilder::describeValue(const ValueInfoProto &value,
+                            const llvm::StringMap<std::string> *roles,
+                            const llvm::StringMap<int64_t> *states) {
   NamedAttrList attributes;
   attributes.append("onnx.name", builder.getStringAttr(value.name()));
   attributes.append("onnx.dims", getDimNames(value.type()));
@@ -80,11 +86,13 @@ DictionaryAttr GraphBuilder::describeValue(const ValueInfoProto &value,
       attributes.append("bitnet.role", builder.getStringAttr(role->second));
   if (states)
     if (auto state = states->find(value.name()); state != states->end())
-      attributes.append("bitnet.state", builder.getI64IntegerAttr(state->second));
+      attributes.append("bitnet.state",
+                        builder.getI64IntegerAttr(state->second));
   return attributes.getDictionary(builder.getContext());
 }
 
-LogicalResult GraphBuilder::createFunction(const GraphProto &graph, const EntryOptions &entry) {
+LogicalResult GraphBuilder::createFunction(const GraphProto &graph,
+                                           const EntryOptions &entry) {
   const DecoderSignature *signature = entry.signature;
   SmallVector<Type> inputs, outputs;
   SmallVector<Attribute> inputAttributes, outputAttributes;
@@ -92,21 +100,25 @@ LogicalResult GraphBuilder::createFunction(const GraphProto &graph, const EntryO
   for (const ValueInfoProto &input : graph.input()) {
     if (constants.count(input.name()))
       continue;
-    Type type = convertType(input.type(), "graph input '" + input.name() + "'", file);
+    Type type =
+        convertType(input.type(), "graph input '" + input.name() + "'", file);
     if (!type)
       return failure();
     inputs.push_back(type);
     names.push_back(input.name());
-    inputAttributes.push_back(describeValue(input, signature ? &signature->inputRoles : nullptr,
-                                            signature ? &signature->inputStates : nullptr));
+    inputAttributes.push_back(
+        describeValue(input, signature ? &signature->inputRoles : nullptr,
+                      signature ? &signature->inputStates : nullptr));
   }
   for (const ValueInfoProto &output : graph.output()) {
-    Type type = convertType(output.type(), "graph output '" + output.name() + "'", file);
+    Type type = convertType(output.type(),
+                            "graph output '" + output.name() + "'", file);
     if (!type)
       return failure();
     outputs.push_back(type);
-    outputAttributes.push_back(describeValue(output, signature ? &signature->outputRoles : nullptr,
-                                             signature ? &signature->outputStates : nullptr));
+    outputAttributes.push_back(
+        describeValue(output, signature ? &signature->outputRoles : nullptr,
+                      signature ? &signature->outputStates : nullptr));
   }
   builder.setInsertionPointToEnd(module.getBody());
   function = func::FuncOp::create(builder, file, entry.name,
@@ -117,13 +129,14 @@ LogicalResult GraphBuilder::createFunction(const GraphProto &graph, const EntryO
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   for (auto [name, argument] : llvm::zip(names, body->getArguments())) {
-    argument.setLoc(NameLoc::get(builder.getStringAttr(name), file));
+    argument.setLoc(NameLoc::get(builder.getStringAttr(name)));
     values[name] = argument;
   }
   return success();
 }
 
-LogicalResult GraphBuilder::build(GraphProto &graph, const EntryOptions &entry) {
+LogicalResult GraphBuilder::build(GraphProto &graph,
+                                  const EntryOptions &entry) {
   values.clear();
   noValue = {};
   if (failed(collectTypes(graph)))
@@ -138,12 +151,14 @@ LogicalResult GraphBuilder::build(GraphProto &graph, const EntryOptions &entry) 
     if (failed(buildNode(node)))
       return failure();
   SmallVector<Value> results;
-  for (auto [output, type] : llvm::zip(graph.output(), function.getResultTypes())) {
+  for (auto [output, type] :
+       llvm::zip(graph.output(), function.getResultTypes())) {
     Value value = getValue(output.name());
     if (!value || value.getType() != type)
-      return emitError(file) << "graph output '" << output.name() << "' is "
-                             << (value ? value.getType() : Type(builder.getNoneType()))
-                             << ", but declared " << type;
+      return emitError(file)
+             << "graph output '" << output.name() << "' is "
+             << (value ? value.getType() : Type(builder.getNoneType()))
+             << ", but declared " << type;
     results.push_back(value);
   }
   func::ReturnOp::create(builder, file, results);
@@ -164,24 +179,29 @@ Value GraphBuilder::getValue(StringRef name) {
     return !isa<onnx::ConstantOp, onnx::NoValueOp>(op);
   });
   builder.setInsertionPoint(&body, firstOther);
-  Location loc = NameLoc::get(builder.getStringAttr(name), file);
-  return values[name] = onnx::ConstantOp::create(builder, loc, constant->second);
+  Location loc = NameLoc::get(builder.getStringAttr(name));
+  return values[name] =
+             onnx::ConstantOp::create(builder, loc, constant->second);
 }
 
 //===----------------------------------------------------------------------===//
 // Nodes
 //===----------------------------------------------------------------------===//
 
-LogicalResult GraphBuilder::addOperands(const NodeProto &node, OperationState &state) {
+LogicalResult GraphBuilder::addOperands(const NodeProto &node,
+                                        OperationState &state) {
   auto *interface = state.name.getInterface<onnx::NodeOpInterface>();
   onnx::NodeSignature signature = interface->getNodeSignature();
   unsigned expected = signature.numInputs - signature.variadicInputs;
-  if (!signature.variadicInputs && node.input_size() > static_cast<int>(expected))
-    return emitError(state.location) << node.op_type() << ": has " << node.input_size()
-                                     << " inputs, expected at most " << expected;
+  if (!signature.variadicInputs &&
+      node.input_size() > static_cast<int>(expected))
+    return emitNodeError(node, file)
+           << "has " << node.input_size() << " inputs, expected at most "
+           << expected;
   unsigned count = std::max<unsigned>(node.input_size(), expected);
   for (unsigned i = 0; i < count; ++i) {
-    bool absent = i >= static_cast<unsigned>(node.input_size()) || node.input(i).empty();
+    bool absent =
+        i >= static_cast<unsigned>(node.input_size()) || node.input(i).empty();
     if (absent) {
       if (!noValue) {
         OpBuilder::InsertionGuard guard(builder);
@@ -193,35 +213,41 @@ LogicalResult GraphBuilder::addOperands(const NodeProto &node, OperationState &s
     }
     Value value = getValue(node.input(i));
     if (!value)
-      return emitError(state.location) << node.op_type() << ": its input '" << node.input(i)
-                                       << "' is defined nowhere";
+      return emitNodeError(node, file)
+             << "its input '" << node.input(i) << "' is defined nowhere";
     state.operands.push_back(value);
   }
   return success();
 }
 
-LogicalResult GraphBuilder::addResults(const NodeProto &node, OperationState &state) {
+LogicalResult GraphBuilder::addResults(const NodeProto &node,
+                                       OperationState &state) {
   auto *interface = state.name.getInterface<onnx::NodeOpInterface>();
   onnx::NodeSignature signature = interface->getNodeSignature();
   unsigned expected = signature.numOutputs - signature.variadicOutputs;
   unsigned count = std::max<unsigned>(node.output_size(), expected);
   if (!signature.variadicOutputs && count > expected)
-    return emitError(state.location) << node.op_type() << ": has " << node.output_size()
-                                     << " outputs, expected at most " << expected;
+    return emitNodeError(node, file)
+           << "has " << node.output_size() << " outputs, expected at most "
+           << expected;
   SmallVector<Attribute> names;
   bool dynamic = false;
   for (unsigned i = 0; i < count; ++i) {
-    if (i >= static_cast<unsigned>(node.output_size()) || node.output(i).empty()) {
+    if (i >= static_cast<unsigned>(node.output_size()) ||
+        node.output(i).empty()) {
       state.types.push_back(builder.getNoneType());
       names.push_back(builder.getArrayAttr({}));
       continue;
     }
     auto known = types.find(node.output(i));
     if (known == types.end())
-      return emitError(state.location) << node.op_type() << ": the type of its output '"
-                                       << node.output(i) << "' cannot be inferred";
+      return emitNodeError(node, file)
+             << "the type of its output '" << node.output(i)
+             << "' cannot be inferred";
     RankedTensorType type = convertType(
-        *known->second, node.op_type() + ": its output '" + node.output(i) + "'", state.location);
+        *known->second,
+        "node '" + getNodeName(node) + "': its output '" + node.output(i) + "'",
+        file);
     if (!type)
       return failure();
     dynamic |= !type.hasStaticShape();
@@ -233,7 +259,8 @@ LogicalResult GraphBuilder::addResults(const NodeProto &node, OperationState &st
   return success();
 }
 
-Attribute GraphBuilder::convertAttribute(AttributeProto &attribute, Location loc) {
+Attribute GraphBuilder::convertAttribute(const NodeProto &node,
+                                         AttributeProto &attribute) {
   switch (attribute.type()) {
   case AttributeProto::INT:
     return builder.getI64IntegerAttr(attribute.i());
@@ -248,30 +275,33 @@ Attribute GraphBuilder::convertAttribute(AttributeProto &attribute, Location loc
     return builder.getDenseF32ArrayAttr(
         ArrayRef<float>(attribute.floats().data(), attribute.floats_size()));
   case AttributeProto::STRINGS: {
-    SmallVector<StringRef> strings(attribute.strings().begin(), attribute.strings().end());
+    SmallVector<StringRef> strings(attribute.strings().begin(),
+                                   attribute.strings().end());
     return builder.getStrArrayAttr(strings);
   }
   case AttributeProto::TENSOR:
     return reader.read(*attribute.mutable_t());
   default:
-    emitError(loc) << "attribute '" << attribute.name() << "' has an unsupported kind";
+    emitNodeError(node, file)
+        << "attribute '" << attribute.name() << "' has an unsupported kind";
     return {};
   }
 }
 
-LogicalResult GraphBuilder::addAttributes(NodeProto &node, OperationState &state) {
+LogicalResult GraphBuilder::addAttributes(NodeProto &node,
+                                          OperationState &state) {
   NamedAttrList inherent;
   ArrayRef<StringAttr> known = state.name.getAttributeNames();
   for (AttributeProto &attribute : *node.mutable_attribute()) {
     if (!llvm::is_contained(known, builder.getStringAttr(attribute.name())))
-      return emitError(state.location)
-             << node.op_type() << ": unsupported attribute '" << attribute.name() << "'";
-    Attribute value = convertAttribute(attribute, state.location);
+      return emitNodeError(node, file)
+             << "unsupported attribute '" << attribute.name() << "'";
+    Attribute value = convertAttribute(node, attribute);
     if (!value)
       return failure();
     inherent.append(attribute.name(), value);
   }
-  auto emit = [&] { return emitError(state.location) << node.op_type() << ": "; };
+  auto emit = [&] { return emitNodeError(node, file); };
   if (failed(state.name.verifyInherentAttrs(inherent, emit)))
     return failure();
   state.addAttributes(inherent.getAttrs());
@@ -279,7 +309,7 @@ LogicalResult GraphBuilder::addAttributes(NodeProto &node, OperationState &state
 }
 
 /// The value of a Constant node in one of its spellings.
-LogicalResult GraphBuilder::buildConstant(NodeProto &node, Location loc) {
+LogicalResult GraphBuilder::buildConstant(NodeProto &node) {
   ElementsAttr value;
   if (node.attribute_size() == 1) {
     AttributeProto &attribute = *node.mutable_attribute(0);
@@ -290,36 +320,41 @@ LogicalResult GraphBuilder::buildConstant(NodeProto &node, Location loc) {
     if (attribute.name() == "value" && attribute.has_t())
       value = reader.read(*attribute.mutable_t());
     else if (attribute.name() == "value_int")
-      value = DenseElementsAttr::get(tensorOf({}, builder.getI64Type()), attribute.i());
+      value = DenseElementsAttr::get(tensorOf({}, builder.getI64Type()),
+                                     attribute.i());
     else if (attribute.name() == "value_float")
-      value = DenseElementsAttr::get(tensorOf({}, builder.getF32Type()), attribute.f());
+      value = DenseElementsAttr::get(tensorOf({}, builder.getF32Type()),
+                                     attribute.f());
     else if (attribute.name() == "value_ints")
-      value = onnx::makeElements(tensorOf({ints}, builder.getI64Type()),
-                                 ArrayRef<int64_t>(attribute.ints().data(), ints), node.output(0));
+      value = onnx::makeElements(
+          tensorOf({ints}, builder.getI64Type()),
+          ArrayRef<int64_t>(attribute.ints().data(), ints), node.output(0));
     else if (attribute.name() == "value_floats")
-      value = onnx::makeElements(tensorOf({floats}, builder.getF32Type()),
-                                 ArrayRef<float>(attribute.floats().data(), floats),
-                                 node.output(0));
+      value = onnx::makeElements(
+          tensorOf({floats}, builder.getF32Type()),
+          ArrayRef<float>(attribute.floats().data(), floats), node.output(0));
     else
-      return emitError(loc) << "Constant: unsupported attribute '" << attribute.name() << "'";
+      return emitNodeError(node, file)
+             << "unsupported attribute '" << attribute.name() << "'";
   }
   if (!value)
-    return emitError(loc) << "Constant: has no readable value";
+    return emitNodeError(node, file) << "it has no readable value";
   constants[node.output(0)] = value;
   return success();
 }
 
 LogicalResult GraphBuilder::buildNode(NodeProto &node) {
-  Location loc = getNodeLocation(node, file);
   if (getOperatorName(node) == "Constant") {
     // Entries share constants; the data has moved with the first.
     if (node.output_size() != 1)
-      return emitError(loc) << "Constant: expected one output";
-    return constants.count(node.output(0)) ? success() : buildConstant(node, loc);
+      return emitNodeError(node, file) << "expected one output";
+    return constants.count(node.output(0)) ? success() : buildConstant(node);
   }
+  // No file inside: diagnostics would show it in place of the name.
+  Location loc = NameLoc::get(builder.getStringAttr(getNodeName(node)));
   OperationState state(loc, "onnx." + getOperatorName(node));
   if (!state.name.hasInterface<onnx::NodeOpInterface>())
-    return emitError(loc) << "unsupported operator " << getOperatorName(node);
+    return emitNodeError(node, file) << "unsupported operator";
   if (failed(addOperands(node, state)) || failed(addResults(node, state)) ||
       failed(addAttributes(node, state)))
     return failure();

@@ -34,22 +34,29 @@ public:
 
   /// Appends the graph to the module. Inputs that are in the constant map are
   /// constants.
-  llvm::LogicalResult build(::onnx::GraphProto &graph, const EntryOptions &entry);
+  llvm::LogicalResult build(::onnx::GraphProto &graph,
+                            const EntryOptions &entry);
 
 private:
-  mlir::RankedTensorType convertType(const ::onnx::TypeProto &type, const llvm::Twine &what,
+  mlir::RankedTensorType convertType(const ::onnx::TypeProto &type,
+                                     const llvm::Twine &what,
                                      mlir::Location loc);
   llvm::LogicalResult collectTypes(const ::onnx::GraphProto &graph);
-  llvm::LogicalResult createFunction(const ::onnx::GraphProto &graph, const EntryOptions &entry);
+  llvm::LogicalResult createFunction(const ::onnx::GraphProto &graph,
+                                     const EntryOptions &entry);
   mlir::DictionaryAttr describeValue(const ::onnx::ValueInfoProto &value,
                                      const llvm::StringMap<std::string> *roles,
                                      const llvm::StringMap<int64_t> *states);
   llvm::LogicalResult buildNode(::onnx::NodeProto &node);
-  llvm::LogicalResult buildConstant(::onnx::NodeProto &node, mlir::Location loc);
-  llvm::LogicalResult addOperands(const ::onnx::NodeProto &node, mlir::OperationState &state);
-  llvm::LogicalResult addResults(const ::onnx::NodeProto &node, mlir::OperationState &state);
-  llvm::LogicalResult addAttributes(::onnx::NodeProto &node, mlir::OperationState &state);
-  mlir::Attribute convertAttribute(::onnx::AttributeProto &attribute, mlir::Location loc);
+  llvm::LogicalResult buildConstant(::onnx::NodeProto &node);
+  llvm::LogicalResult addOperands(const ::onnx::NodeProto &node,
+                                  mlir::OperationState &state);
+  llvm::LogicalResult addResults(const ::onnx::NodeProto &node,
+                                 mlir::OperationState &state);
+  llvm::LogicalResult addAttributes(::onnx::NodeProto &node,
+                                    mlir::OperationState &state);
+  mlir::Attribute convertAttribute(const ::onnx::NodeProto &node,
+                                   ::onnx::AttributeProto &attribute);
   mlir::ArrayAttr getDimNames(const ::onnx::TypeProto &type);
   mlir::Value getValue(llvm::StringRef name);
 

@@ -18,19 +18,24 @@ using ::onnx::NodeProto;
 
 namespace bitnet::import {
 
-static bool isDefaultDomain(StringRef domain) { return domain.empty() || domain == "ai.onnx"; }
-
-std::string getOperatorName(const NodeProto &node) {
-  return isDefaultDomain(node.domain()) ? node.op_type() : node.domain() + "." + node.op_type();
+static bool isDefaultDomain(StringRef domain) {
+  return domain.empty() || domain == "ai.onnx";
 }
 
-Location getNodeLocation(const NodeProto &node, Location file) {
+std::string getOperatorName(const NodeProto &node) {
+  return isDefaultDomain(node.domain()) ? node.op_type()
+                                        : node.domain() + "." + node.op_type();
+}
+
+StringRef getNodeName(const NodeProto &node) {
   StringRef name = node.name();
-  if (name.empty() && node.output_size() > 0)
-    name = node.output(0);
-  if (name.empty())
-    return file;
-  return NameLoc::get(StringAttr::get(file.getContext(), name), file);
+  return name.empty() && node.output_size() > 0 ? StringRef(node.output(0))
+                                                : name;
+}
+
+InFlightDiagnostic emitNodeError(const NodeProto &node, Location file) {
+  return emitError(file) << "node '" << getNodeName(node) << "' ("
+                         << getOperatorName(node) << "): ";
 }
 
 //===----------------------------------------------------------------------===//
@@ -38,29 +43,32 @@ Location getNodeLocation(const NodeProto &node, Location file) {
 //===----------------------------------------------------------------------===//
 
 /// The node that computes each value; -1 for what the graph is given.
-static FailureOr<llvm::StringMap<int>> collectDefinitions(const GraphProto &graph, Location file) {
+static FailureOr<llvm::StringMap<int>>
+collectDefinitions(const GraphProto &graph, Location file) {
   llvm::StringMap<int> definitions;
   for (const auto &input : graph.input())
     if (!definitions.try_emplace(input.name(), -1).second)
-      return emitError(file) << "graph input '" << input.name() << "' is defined twice";
+      return emitError(file)
+             << "graph input '" << input.name() << "' is defined twice";
   // Old models list initializers among the inputs too.
   llvm::StringSet<> initializers;
   for (const auto &tensor : graph.initializer()) {
     if (!initializers.insert(tensor.name()).second)
-      return emitError(file) << "initializer '" << tensor.name() << "' is defined twice";
+      return emitError(file)
+             << "initializer '" << tensor.name() << "' is defined twice";
     definitions.try_emplace(tensor.name(), -1);
   }
   for (int i = 0; i < graph.node_size(); ++i)
     for (const std::string &output : graph.node(i).output())
       if (!output.empty() && !definitions.try_emplace(output, i).second)
-        return emitError(getNodeLocation(graph.node(i), file))
-               << graph.node(i).op_type() << ": its output '" << output
-               << "' is defined already";
+        return emitNodeError(graph.node(i), file)
+               << "its output '" << output << "' is defined already";
   return definitions;
 }
 
 /// Follows inputs that come from later nodes until a node repeats.
-static bool isOnCycle(const GraphProto &graph, const llvm::StringMap<int> &definitions, int start) {
+static bool isOnCycle(const GraphProto &graph,
+                      const llvm::StringMap<int> &definitions, int start) {
   std::vector<bool> seen(graph.node_size());
   std::vector<int> work = {start};
   while (!work.empty()) {
@@ -92,21 +100,21 @@ LogicalResult checkDataflow(const GraphProto &graph, Location file) {
         continue;
       auto it = definitions->find(input);
       if (it == definitions->end())
-        return emitError(getNodeLocation(node, file))
-               << node.op_type() << ": its input '" << input << "' is defined nowhere";
+        return emitNodeError(node, file)
+               << "its input '" << input << "' is defined nowhere";
       if (it->second < i)
         continue;
-      InFlightDiagnostic error = emitError(getNodeLocation(node, file));
+      InFlightDiagnostic error = emitNodeError(node, file);
       if (isOnCycle(graph, *definitions, i))
-        return error << node.op_type() << ": the graph is cyclic: the node's input '" << input
+        return error << "the graph is cyclic: the node's input '" << input
                      << "' depends on its output";
-      return error << node.op_type() << ": its input '" << input
-                   << "' is computed by a later node";
+      return error << "its input '" << input << "' is computed by a later node";
     }
   }
   for (const auto &output : graph.output())
     if (!definitions->count(output.name()))
-      return emitError(file) << "graph output '" << output.name() << "' is defined nowhere";
+      return emitError(file)
+             << "graph output '" << output.name() << "' is defined nowhere";
   return success();
 }
 
@@ -114,12 +122,13 @@ LogicalResult checkDataflow(const GraphProto &graph, Location file) {
 // Supported operators
 //===----------------------------------------------------------------------===//
 
-LogicalResult checkSupported(const ModelProto &model, int opset, Location file) {
+LogicalResult checkSupported(const ModelProto &model, int opset,
+                             Location file) {
   llvm::StringSet<> functions;
   for (const auto &function : model.functions())
     functions.insert(function.domain() + ":" + function.name());
   MLIRContext *context = file.getContext();
-  std::vector<std::pair<std::string, Location>> unsupported;
+  std::vector<std::pair<std::string, StringRef>> unsupported;
   auto visit = [&](const NodeProto &node) {
     if (functions.contains(node.domain() + ":" + node.op_type()))
       return;
@@ -130,7 +139,7 @@ LogicalResult checkSupported(const ModelProto &model, int opset, Location file) 
     std::string domain = isDefaultDomain(node.domain()) ? "" : node.domain();
     if (hasFunctionBody(domain, node.op_type(), opset))
       return;
-    unsupported.emplace_back(name, getNodeLocation(node, file));
+    unsupported.emplace_back(name, getNodeName(node));
   };
   for (const NodeProto &node : model.graph().node())
     visit(node);
@@ -143,11 +152,9 @@ LogicalResult checkSupported(const ModelProto &model, int opset, Location file) 
   error << "the model has " << unsupported.size() << " unsupported node"
         << (unsupported.size() == 1 ? "" : "s") << ":";
   bool first = true;
-  for (auto &[name, location] : unsupported) {
-    error << (first ? " " : ", ") << name;
+  for (auto &[name, node] : unsupported) {
+    error << (first ? " " : ", ") << name << " (node '" << node << "')";
     first = false;
-    if (auto named = dyn_cast<NameLoc>(location))
-      error << " (node '" << named.getName().getValue() << "')";
   }
   return error;
 }

@@ -17,11 +17,16 @@ namespace bitnet::import {
 /// the default one, and type.
 std::string getOperatorName(const ::onnx::NodeProto &node);
 
-/// A location of the node's name, or its first output's where it has none.
-mlir::Location getNodeLocation(const ::onnx::NodeProto &node, mlir::Location file);
+/// The node's name, or its first output's where it has none.
+llvm::StringRef getNodeName(const ::onnx::NodeProto &node);
+
+/// An error at the file that starts with the node's name and operator.
+mlir::InFlightDiagnostic emitNodeError(const ::onnx::NodeProto &node,
+                                       mlir::Location file);
 
 /// Emits an error for values that are defined twice or never, and for cycles.
-llvm::LogicalResult checkDataflow(const ::onnx::GraphProto &graph, mlir::Location file);
+llvm::LogicalResult checkDataflow(const ::onnx::GraphProto &graph,
+                                  mlir::Location file);
 
 /// Emits one error that lists every node that can neither be imported nor
 /// expanded by a function of the model or the standard.

@@ -29,7 +29,8 @@ namespace {
 /// The phases of an import, over one model.
 class Importer {
 public:
-  Importer(StringRef path, MLIRContext &context, const bitnet::ImportOptions &options)
+  Importer(StringRef path, MLIRContext &context,
+           const bitnet::ImportOptions &options)
       : path(path), context(context), options(options),
         file(FileLineColLoc::get(&context, path, 0, 0)),
         reader(llvm::sys::path::parent_path(path).str(), file) {}
@@ -43,8 +44,8 @@ private:
   LogicalResult addTypedInput(const TensorProto &tensor, StringRef name);
   LogicalResult expandUnknown();
   LogicalResult infer(ModelProto &inferred);
-  LogicalResult buildEntry(GraphBuilder &builder, ModelProto &entry, StringRef name,
-                           const DecoderSignature *signature);
+  LogicalResult buildEntry(GraphBuilder &builder, ModelProto &entry,
+                           StringRef name, const DecoderSignature *signature);
   LogicalResult fail(LibraryError error, StringRef what);
 
   std::string path;
@@ -57,21 +58,17 @@ private:
 };
 } // namespace
 
-/// Turns an error of ONNX's library into a diagnostic, at the node if it names
-/// one.
+/// Turns an error of ONNX's library into a diagnostic.
 LogicalResult Importer::fail(LibraryError error, StringRef what) {
-  Location loc = file;
   StringRef message = *error;
-  StringRef marker = "node name: ";
-  size_t at = message.find(marker);
-  if (at != StringRef::npos) {
-    StringRef name = message.drop_front(at + marker.size()).take_until([](char c) {
-      return c == ')' || c == '\n';
-    });
-    if (!name.empty())
-      loc = NameLoc::get(StringAttr::get(&context, name), file);
+  // Prefixes of the library's exceptions, one per level of rethrowing.
+  std::string text;
+  while (!message.empty()) {
+    auto [before, after] = message.split("[ShapeInferenceError] ");
+    text += before;
+    message = after;
   }
-  return emitError(loc) << what << ": " << message.rtrim();
+  return emitError(file) << what << ": " << StringRef(text).trim();
 }
 
 //===----------------------------------------------------------------------===//
@@ -80,7 +77,8 @@ LogicalResult Importer::fail(LibraryError error, StringRef what) {
 
 /// ONNX's library copies initializers, and needs the values of small ones only:
 /// large ones become inputs of their type until the functions are built.
-LogicalResult Importer::addTypedInput(const TensorProto &tensor, StringRef name) {
+LogicalResult Importer::addTypedInput(const TensorProto &tensor,
+                                      StringRef name) {
   auto *input = model.mutable_graph()->add_input();
   input->set_name(name.str());
   auto *type = input->mutable_type()->mutable_tensor_type();
@@ -99,7 +97,9 @@ LogicalResult Importer::setAsideInitializers() {
     names.insert(tensor.name());
   auto &inputs = *graph.mutable_input();
   inputs.erase(std::remove_if(inputs.begin(), inputs.end(),
-                              [&](const auto &input) { return names.contains(input.name()); }),
+                              [&](const auto &input) {
+                                return names.contains(input.name());
+                              }),
                inputs.end());
   auto &initializers = *graph.mutable_initializer();
   auto isSmall = [&](TensorProto &tensor) -> FailureOr<bool> {
@@ -107,7 +107,8 @@ LogicalResult Importer::setAsideInitializers() {
     if (!type)
       return failure();
     if (bitnet::onnx::getStorageBytes(type) <= bitnet::onnx::kMaxInlineBytes) {
-      if (tensor.data_location() == TensorProto::EXTERNAL && failed(reader.load(tensor)))
+      if (tensor.data_location() == TensorProto::EXTERNAL &&
+          failed(reader.load(tensor)))
         return failure();
       return true;
     }
@@ -170,19 +171,29 @@ LogicalResult Importer::expandUnknown() {
     node.set_op_type(opType);
     std::string name = getOperatorName(node);
     auto op = RegisteredOperationName::lookup("onnx." + name, &context);
-    return name != "Constant" && !(op && op->hasInterface<bitnet::onnx::NodeOpInterface>());
+    return name != "Constant" &&
+           !(op && op->hasInterface<bitnet::onnx::NodeOpInterface>());
   };
   auto hasUnknown = [&] {
     return llvm::any_of(model.graph().node(), [&](const NodeProto &node) {
       return isUnknown(node.domain(), node.op_type());
     });
   };
+  // Inference fails on some bodies that are not bound to their node yet.
+  auto isPlain = [&](const std::string &domain, const std::string &opType) {
+    return isUnknown(domain, opType) &&
+           hasPlainFunctionBody(domain, opType, kOpset);
+  };
   if (!hasUnknown())
     return success();
-  if (LibraryError error = inferShapes(model))
-    return fail(error, "cannot infer the types of the model");
-  if (LibraryError error = expandStandardFunctions(model, isUnknown))
+  if (LibraryError error = expandStandardFunctions(model, isPlain))
     return fail(error, "cannot expand the standard's functions");
+  if (hasUnknown()) {
+    if (LibraryError error = inferShapes(model))
+      return fail(error, "cannot infer the types of the model");
+    if (LibraryError error = expandStandardFunctions(model, isUnknown))
+      return fail(error, "cannot expand the standard's functions");
+  }
   return checkSupported(model, kOpset, file);
 }
 
@@ -199,10 +210,11 @@ LogicalResult Importer::prepare() {
   model = std::move(*read);
   int opset = getOpset(model);
   if (failed(checkDataflow(model.graph(), file)) ||
-      failed(checkSupported(model, opset, file)) || failed(setAsideInitializers()) ||
-      failed(setAsideConstants()))
+      failed(checkSupported(model, opset, file)) ||
+      failed(setAsideInitializers()) || failed(setAsideConstants()))
     return failure();
-  // The version says nothing about what follows; older ones restrict initializers.
+  // The version says nothing about what follows; older ones restrict
+  // initializers.
   model.set_ir_version(getNewestIRVersion());
   if (LibraryError error = checkModel(model))
     return fail(error, "the model is invalid");
@@ -215,7 +227,8 @@ LogicalResult Importer::prepare() {
   fixDimensions(*model.mutable_graph(), options.fixedDims);
   if (opset != kOpset)
     if (LibraryError error = convertVersion(model, kOpset))
-      return fail(error, "cannot convert the model to opset " + std::to_string(kOpset));
+      return fail(error, "cannot convert the model to opset " +
+                             std::to_string(kOpset));
   return expandUnknown();
 }
 
@@ -223,7 +236,8 @@ LogicalResult Importer::prepare() {
 // Entries
 //===----------------------------------------------------------------------===//
 
-LogicalResult Importer::buildEntry(GraphBuilder &builder, ModelProto &entry, StringRef name,
+LogicalResult Importer::buildEntry(GraphBuilder &builder, ModelProto &entry,
+                                   StringRef name,
                                    const DecoderSignature *signature) {
   EntryOptions entryOptions;
   entryOptions.name = name;
@@ -239,17 +253,21 @@ OwningOpRef<ModuleOp> Importer::run() {
     return nullptr;
   OwningOpRef<ModuleOp> module = ModuleOp::create(file);
   GraphBuilder builder(*module, file, reader, constants);
-  std::optional<DecoderSignature> signature = findDecoderSignature(main.graph());
-  if (failed(buildEntry(builder, main, "main", signature ? &*signature : nullptr)))
+  std::optional<DecoderSignature> signature =
+      findDecoderSignature(main.graph());
+  if (failed(
+          buildEntry(builder, main, "main", signature ? &*signature : nullptr)))
     return nullptr;
   if (signature && options.specialize) {
-    for (auto [name, sequence] : {std::pair<StringRef, int64_t>("decode", 1),
-                                  std::pair<StringRef, int64_t>("prefill", options.chunk)}) {
+    for (auto [name, sequence] :
+         {std::pair<StringRef, int64_t>("decode", 1),
+          std::pair<StringRef, int64_t>("prefill", options.chunk)}) {
       ModelProto entry = model;
       // A model of a fixed batch or length has no such entry.
       if (!specializeDecoder(*entry.mutable_graph(), *signature, sequence))
         continue;
-      if (failed(infer(entry)) || failed(buildEntry(builder, entry, name, &*signature)))
+      if (failed(infer(entry)) ||
+          failed(buildEntry(builder, entry, name, &*signature)))
         return nullptr;
     }
   }

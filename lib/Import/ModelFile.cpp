@@ -23,17 +23,19 @@ int getOpset(const ModelProto &model) {
   return 0;
 }
 
-/// Messages that are no model can parse too: nothing in a protobuf says what it is.
+/// Messages that are no model can parse too: nothing in a protobuf says what it
+/// is.
 static LogicalResult checkVersions(const ModelProto &model, Location file) {
-  if (model.ir_version() <= 0 || !model.has_graph() || model.opset_import_size() == 0)
+  if (model.ir_version() <= 0 || !model.has_graph() ||
+      model.opset_import_size() == 0)
     return emitError(file) << "the file is not an ONNX model";
   if (model.ir_version() > getNewestIRVersion())
     return emitError(file) << "the model's IR version is " << model.ir_version()
                            << ", expected at most " << getNewestIRVersion();
   int opset = getOpset(model);
   if (opset < kOldestOpset || opset > kOpset)
-    return emitError(file) << "the model's opset is " << opset << ", expected " << kOldestOpset
-                           << " to " << kOpset;
+    return emitError(file) << "the model's opset is " << opset << ", expected "
+                           << kOldestOpset << " to " << kOpset;
   if (model.graph().sparse_initializer_size() > 0)
     return emitError(file) << "sparse initializers are not supported";
   if (model.graph().output_size() == 0)
@@ -57,11 +59,13 @@ std::optional<ModelProto> readModel(StringRef path, Location file) {
     }
   } else {
     if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
-      emitError(file) << "the file is larger than 2 GiB; store large tensors as external data";
+      emitError(file) << "the file is larger than 2 GiB; store large tensors "
+                         "as external data";
       return std::nullopt;
     }
     google::protobuf::LogSilencer silencer;
-    if (bytes.empty() || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    if (bytes.empty() ||
+        !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       emitError(file) << "the file is not an ONNX model, or it is truncated";
       return std::nullopt;
     }

@@ -19,7 +19,8 @@ inline constexpr int kOldestOpset = 13;
 
 /// Parses the file and checks that it holds a model of versions that we read.
 /// Emits an error and returns nothing otherwise.
-std::optional<::onnx::ModelProto> readModel(llvm::StringRef path, mlir::Location file);
+std::optional<::onnx::ModelProto> readModel(llvm::StringRef path,
+                                            mlir::Location file);
 
 /// The version of the default domain that the model imports.
 int getOpset(const ::onnx::ModelProto &model);

@@ -43,16 +43,31 @@ LibraryError checkModel(const ::onnx::ModelProto &model) {
   return guarded([&] { ::onnx::checker::check_model(model); });
 }
 
-bool hasFunctionBody(const std::string &domain, const std::string &opType,
-                     int opset) {
+/// Whether the operator's schema exists and `holds` of it.
+template <typename Predicate>
+static bool schemaHolds(const std::string &domain, const std::string &opType,
+                        int opset, Predicate &&holds) {
   bool result = false;
   guarded([&] {
     const ::onnx::OpSchema *schema =
         ::onnx::OpSchemaRegistry::Schema(opType, opset, domain);
-    result = schema && !schema->Deprecated() &&
-             (schema->HasFunction() || schema->HasContextDependentFunction());
+    result = schema && !schema->Deprecated() && holds(*schema);
   });
   return result;
+}
+
+bool hasFunctionBody(const std::string &domain, const std::string &opType,
+                     int opset) {
+  return schemaHolds(domain, opType, opset, [](const ::onnx::OpSchema &schema) {
+    return schema.HasFunction() || schema.HasContextDependentFunction();
+  });
+}
+
+bool hasPlainFunctionBody(const std::string &domain, const std::string &opType,
+                          int opset) {
+  return schemaHolds(domain, opType, opset, [](const ::onnx::OpSchema &schema) {
+    return schema.HasFunction() && !schema.HasContextDependentFunction();
+  });
 }
 
 LibraryError inlineLocalFunctions(::onnx::ModelProto &model) {

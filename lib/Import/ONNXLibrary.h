@@ -37,6 +37,10 @@ LibraryError checkModel(const ::onnx::ModelProto &model);
 bool hasFunctionBody(const std::string &domain, const std::string &opType,
                      int opset);
 
+/// Whether that function is the same for every type of the inputs.
+bool hasPlainFunctionBody(const std::string &domain, const std::string &opType,
+                          int opset);
+
 /// Replaces calls of the model's own functions by their bodies.
 LibraryError inlineLocalFunctions(::onnx::ModelProto &model);
 

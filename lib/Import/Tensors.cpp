@@ -24,30 +24,54 @@ Type getElementType(int32_t dataType, MLIRContext *context) {
     return IntegerType::get(context, width, IntegerType::Unsigned);
   };
   switch (dataType) {
-  case TensorProto::FLOAT: return b.getF32Type();
-  case TensorProto::DOUBLE: return b.getF64Type();
-  case TensorProto::FLOAT16: return b.getF16Type();
-  case TensorProto::BFLOAT16: return b.getBF16Type();
-  case TensorProto::FLOAT8E4M3FN: return Float8E4M3FNType::get(context);
-  case TensorProto::FLOAT8E4M3FNUZ: return Float8E4M3FNUZType::get(context);
-  case TensorProto::FLOAT8E5M2: return Float8E5M2Type::get(context);
-  case TensorProto::FLOAT8E5M2FNUZ: return Float8E5M2FNUZType::get(context);
-  case TensorProto::FLOAT4E2M1: return Float4E2M1FNType::get(context);
-  case TensorProto::FLOAT8E8M0: return Float8E8M0FNUType::get(context);
-  case TensorProto::BOOL: return b.getI1Type();
-  case TensorProto::INT2: return b.getIntegerType(2);
-  case TensorProto::INT4: return b.getIntegerType(4);
-  case TensorProto::INT8: return b.getI8Type();
-  case TensorProto::INT16: return b.getI16Type();
-  case TensorProto::INT32: return b.getI32Type();
-  case TensorProto::INT64: return b.getI64Type();
-  case TensorProto::UINT2: return unsignedType(2);
-  case TensorProto::UINT4: return unsignedType(4);
-  case TensorProto::UINT8: return unsignedType(8);
-  case TensorProto::UINT16: return unsignedType(16);
-  case TensorProto::UINT32: return unsignedType(32);
-  case TensorProto::UINT64: return unsignedType(64);
-  default: return {};
+  case TensorProto::FLOAT:
+    return b.getF32Type();
+  case TensorProto::DOUBLE:
+    return b.getF64Type();
+  case TensorProto::FLOAT16:
+    return b.getF16Type();
+  case TensorProto::BFLOAT16:
+    return b.getBF16Type();
+  case TensorProto::FLOAT8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case TensorProto::FLOAT8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case TensorProto::FLOAT8E5M2:
+    return Float8E5M2Type::get(context);
+  case TensorProto::FLOAT8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case TensorProto::FLOAT4E2M1:
+    return Float4E2M1FNType::get(context);
+  case TensorProto::FLOAT8E8M0:
+    return Float8E8M0FNUType::get(context);
+  case TensorProto::BOOL:
+    return b.getI1Type();
+  case TensorProto::INT2:
+    return b.getIntegerType(2);
+  case TensorProto::INT4:
+    return b.getIntegerType(4);
+  case TensorProto::INT8:
+    return b.getI8Type();
+  case TensorProto::INT16:
+    return b.getI16Type();
+  case TensorProto::INT32:
+    return b.getI32Type();
+  case TensorProto::INT64:
+    return b.getI64Type();
+  case TensorProto::UINT2:
+    return unsignedType(2);
+  case TensorProto::UINT4:
+    return unsignedType(4);
+  case TensorProto::UINT8:
+    return unsignedType(8);
+  case TensorProto::UINT16:
+    return unsignedType(16);
+  case TensorProto::UINT32:
+    return unsignedType(32);
+  case TensorProto::UINT64:
+    return unsignedType(64);
+  default:
+    return {};
   }
 }
 
@@ -63,20 +87,22 @@ RankedTensorType TensorReader::getType(const TensorProto &tensor) {
   }
   int64_t count = 1;
   for (int64_t dim : tensor.dims()) {
-    if (dim < 0 || llvm::MulOverflow(count, dim, count) || count > (int64_t(1) << 48)) {
+    if (dim < 0 || llvm::MulOverflow(count, dim, count) ||
+        count > (int64_t(1) << 48)) {
       emitError(tensor.name()) << "its shape is impossible";
       return {};
     }
   }
-  return RankedTensorType::get(ArrayRef(tensor.dims().data(), tensor.dims_size()), element);
+  return RankedTensorType::get(
+      ArrayRef(tensor.dims().data(), tensor.dims_size()), element);
 }
 
 //===----------------------------------------------------------------------===//
 // External data
 //===----------------------------------------------------------------------===//
 
-std::shared_ptr<llvm::MemoryBuffer> TensorReader::openExternal(StringRef location,
-                                                               StringRef tensor) {
+std::shared_ptr<llvm::MemoryBuffer>
+TensorReader::openExternal(StringRef location, StringRef tensor) {
   auto known = externalFiles.find(location);
   if (known != externalFiles.end())
     return known->second;
@@ -116,7 +142,8 @@ TensorReader::getExternal(const TensorProto &tensor, int64_t needed,
       location = value;
     } else if (entry.key() == "offset" || entry.key() == "length") {
       if (value.getAsInteger(10, number)) {
-        emitError(tensor.name()) << "bad external data " << entry.key() << " '" << value << "'";
+        emitError(tensor.name())
+            << "bad external data " << entry.key() << " '" << value << "'";
         return std::nullopt;
       }
       if (entry.key() == "offset")
@@ -131,12 +158,14 @@ TensorReader::getExternal(const TensorProto &tensor, int64_t needed,
   uint64_t size = owner->getBufferSize();
   uint64_t available = offset <= size ? size - offset : 0;
   if (length && *length < static_cast<uint64_t>(needed)) {
-    emitError(tensor.name()) << "external data has " << *length << " bytes, expected " << needed;
+    emitError(tensor.name())
+        << "external data has " << *length << " bytes, expected " << needed;
     return std::nullopt;
   }
   if (available < static_cast<uint64_t>(needed)) {
-    emitError(tensor.name()) << "external data file '" << location << "' is too short: " << size
-                             << " bytes, expected " << needed << " at offset " << offset;
+    emitError(tensor.name())
+        << "external data file '" << location << "' is too short: " << size
+        << " bytes, expected " << needed << " at offset " << offset;
     return std::nullopt;
   }
   return ArrayRef<char>(owner->getBufferStart() + offset, needed);
@@ -161,7 +190,8 @@ LogicalResult TensorReader::load(TensorProto &tensor) {
 //===----------------------------------------------------------------------===//
 
 /// The bytes of a repeated field, each value cut to `width` bytes.
-template <typename Field> static std::string getBytes(const Field &field, unsigned width) {
+template <typename Field>
+static std::string getBytes(const Field &field, unsigned width) {
   std::string bytes;
   bytes.reserve(static_cast<size_t>(field.size()) * width);
   for (auto value : field)
@@ -193,30 +223,34 @@ ElementsAttr TensorReader::read(TensorProto &tensor) {
     auto bytes = getExternal(tensor, needed, owner);
     if (!bytes)
       return {};
-    size_t align = size_t(1) << std::min<int>(
-                       llvm::countr_zero(reinterpret_cast<uintptr_t>(bytes->data())), 6);
-    return onnx::makeElements(type,
-                              UnmanagedAsmResourceBlob::allocateWithAlign(
-                                  *bytes, align, [owner](void *, size_t, size_t) {}),
-                              tensor.name());
+    size_t align =
+        size_t(1) << std::min<int>(
+            llvm::countr_zero(reinterpret_cast<uintptr_t>(bytes->data())), 6);
+    return onnx::makeElements(
+        type,
+        UnmanagedAsmResourceBlob::allocateWithAlign(
+            *bytes, align, [owner](void *, size_t, size_t) {}),
+        tensor.name());
   }
   std::unique_ptr<std::string> bytes;
   if (tensor.has_raw_data())
     bytes.reset(tensor.release_raw_data());
   else
-    bytes = std::make_unique<std::string>(getTypedBytes(tensor, type.getElementType()));
+    bytes = std::make_unique<std::string>(
+        getTypedBytes(tensor, type.getElementType()));
   if (static_cast<int64_t>(bytes->size()) != needed) {
-    emitError(tensor.name()) << "has " << bytes->size() << " bytes of data, expected " << needed
-                             << " for " << type;
+    emitError(tensor.name())
+        << "has " << bytes->size() << " bytes of data, expected " << needed
+        << " for " << type;
     return {};
   }
   auto owner = std::shared_ptr<std::string>(std::move(bytes));
   ArrayRef<char> data(owner->data(), owner->size());
-  return onnx::makeElements(type,
-                            UnmanagedAsmResourceBlob::allocateWithAlign(
-                                data, alignof(std::max_align_t),
-                                [owner](void *, size_t, size_t) {}),
-                            tensor.name());
+  return onnx::makeElements(
+      type,
+      UnmanagedAsmResourceBlob::allocateWithAlign(
+          data, alignof(std::max_align_t), [owner](void *, size_t, size_t) {}),
+      tensor.name());
 }
 
 } // namespace bitnet::import

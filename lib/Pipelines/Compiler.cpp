@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -280,7 +281,7 @@ private:
     llvm::SmallString<128> image;
     if (std::error_code code = llvm::sys::fs::createTemporaryFile("bitnet", "so", image))
       return error("cannot make a temporary file: " + code.message());
-    auto cleanup = llvm::make_scope_exit([&] { llvm::sys::fs::remove(image); });
+    llvm::scope_exit cleanup([&] { llvm::sys::fs::remove(image); });
     if (llvm::Error failure = linkSharedObject(objects, image))
       return error(std::move(failure));
     auto linked = llvm::MemoryBuffer::getFile(image);

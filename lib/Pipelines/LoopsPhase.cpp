@@ -52,10 +52,8 @@ static void addTensorPasses(OpPassManager &manager) {
   addCleanup(manager);
   manager.addNestedPass<func::FuncOp>(bitnet::createFuseElementwise());
   addCleanup(manager);
-  // Elimination writes parts of a result where they belong, which may turn a
-  // returned tensor into a part of another: results come after it.
-  manager.addPass(bufferization::createEmptyTensorEliminationPass());
   manager.addNestedPass<func::FuncOp>(bitnet::createOwnResults());
+  manager.addPass(bufferization::createEmptyTensorEliminationPass());
 }
 
 static void addBufferPasses(OpPassManager &manager) {
@@ -87,11 +85,11 @@ void bitnet::buildLoopsPhase(OpPassManager &manager,
 }
 
 void bitnet::registerLoopsPhaseDialects(DialectRegistry &registry) {
-  registry.insert<BitNetDialect, affine::AffineDialect, arith::ArithDialect,
-                  bufferization::BufferizationDialect, func::FuncDialect,
-                  linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect,
-                  tensor::TensorDialect, vector::VectorDialect>();
+  registry
+      .insert<BitNetDialect, affine::AffineDialect, arith::ArithDialect,
+              bufferization::BufferizationDialect, func::FuncDialect,
+              linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
+              scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   registerBufferizableOpInterfaceExternalModels(registry);
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   arith::registerBufferViewFlowOpInterfaceExternalModels(registry);

@@ -18,14 +18,14 @@
 #include "bitnet/Pipelines/Phases.h"
 #include "bitnet/Target/CPU/CodeGen.h"
 #include "bitnet/Target/CPU/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
 
 void bitnet::registerDialects(DialectRegistry &registry) {
-  registry.insert<BitNetDialect, onnx::ONNXDialect>();
+  registry.insert<BitNetDialect, onnx::ONNXDialect, LLVM::LLVMDialect>();
   registerLoopsPhaseDialects(registry);
-  registerLLVMPhaseDialects(registry);
 }
 
 void bitnet::registerPasses() {

@@ -36,9 +36,9 @@ struct ImportOptions {
 ///   `bitnet.role` (tokens, attention_mask, positions, past, logits, present),
 ///   with the same `bitnet.state` on a past and its present.
 ///
-/// Large initializers are not copied: their blobs keep the parsed file's, or the
-/// mapped external file's, memory alive. Errors are diagnostics; the result is
-/// then null.
+/// Large initializers are not copied: their blobs keep the parsed file's, or
+/// the mapped external file's, memory alive. Errors are diagnostics; the result
+/// is then null.
 mlir::OwningOpRef<mlir::ModuleOp> importONNX(llvm::StringRef path,
                                              mlir::MLIRContext &context,
                                              const ImportOptions &options);

@@ -63,8 +63,8 @@ static Value makeConstant(LinearOp linear, ArrayRef<float> values,
     shape = {static_cast<int64_t>(values.size())};
   return arith::ConstantOp::create(
       builder, linear.getLoc(),
-      DenseElementsAttr::get(
-          RankedTensorType::get(shape, builder.getF32Type()), values));
+      DenseElementsAttr::get(RankedTensorType::get(shape, builder.getF32Type()),
+                             values));
 }
 
 bool FuseEpilogues::fuseScale(LinearOp linear, Value value, Operation *user) {
@@ -143,8 +143,7 @@ bool FuseEpilogues::fuseActivation(LinearOp linear, Value value,
 }
 
 bool FuseEpilogues::fuseUser(LinearOp linear, Value value) {
-  if (value.use_empty() ||
-      !llvm::all_equal(llvm::to_vector(value.getUsers())))
+  if (value.use_empty() || !llvm::all_equal(llvm::to_vector(value.getUsers())))
     return false;
   Operation *user = *value.user_begin();
   if (user->getNumResults() != 1)

@@ -14,9 +14,9 @@
 
 using namespace bitnet;
 
-/// How far magnitudes may lie below the largest, relative to it: straight-through
-/// remains (W + (Wq - W)) are off by some units in the last place of W, which may
-/// exceed Wq many times.
+/// How far magnitudes may lie below the largest, relative to it:
+/// straight-through remains (W + (Wq - W)) are off by some units in the last
+/// place of W, which may exceed Wq many times.
 static constexpr float kTolerance = 1.0f / (1 << 16);
 
 /// The common magnitude of some values, 0 if all are 0; nothing if they differ.
@@ -91,8 +91,8 @@ static std::vector<char> packCodes(llvm::ArrayRef<float> values, bool binary) {
   unsigned bits = binary ? 1 : 2, perByte = 8 / bits;
   std::vector<char> codes(llvm::divideCeil(values.size(), perByte), 0);
   for (size_t i = 0; i < values.size(); ++i) {
-    unsigned code = binary ? values[i] > 0.0f
-                           : 1 + (values[i] > 0.0f) - (values[i] < 0.0f);
+    unsigned code =
+        binary ? values[i] > 0.0f : 1 + (values[i] > 0.0f) - (values[i] < 0.0f);
     codes[i / perByte] |= static_cast<char>(code << (bits * (i % perByte)));
   }
   return codes;
@@ -106,9 +106,8 @@ bitnet::detectLowBitMatrix(llvm::ArrayRef<float> values, int64_t rows,
   LowBitMatrix matrix;
   if (!findScales(values, columns, matrix))
     return std::nullopt;
-  matrix.isBinary =
-      std::none_of(values.begin(), values.end(),
-                   [](float value) { return value == 0.0f; });
+  matrix.isBinary = std::none_of(values.begin(), values.end(),
+                                 [](float value) { return value == 0.0f; });
   matrix.codes = packCodes(values, matrix.isBinary);
   return matrix;
 }

@@ -13,7 +13,9 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -52,8 +54,8 @@ std::optional<SmallVector<double>> getLastDimVector(Value value,
     return std::nullopt;
   auto type = cast<RankedTensorType>(attr.getType());
   int64_t count = type.getNumElements();
-  bool isVector = count == extent && type.getRank() > 0 &&
-                  type.getShape().back() == extent;
+  bool isVector =
+      count == extent && type.getRank() > 0 && type.getShape().back() == extent;
   if (count != 1 && !isVector)
     return std::nullopt;
   auto view = onnx::ElementsView<double>::get(attr);
@@ -149,6 +151,28 @@ Value makeEmpty(OpBuilder &builder, Location loc,
 Value makeEmptyLike(OpBuilder &builder, Location loc, Value like) {
   return makeEmpty(builder, loc, tensor::getMixedSizes(builder, loc, like),
                    getTensorType(like).getElementType());
+}
+
+void moveDims(Value from, Value to) {
+  if (from == to)
+    return;
+  from.replaceUsesWithIf(
+      to, [](OpOperand &use) { return isa<tensor::DimOp>(use.getOwner()); });
+}
+
+void eraseDead(Operation *op) {
+  SetVector<Operation *> worklist;
+  worklist.insert(op);
+  while (!worklist.empty()) {
+    Operation *dead = worklist.pop_back_val();
+    if (!isOpTriviallyDead(dead))
+      continue;
+    for (Value operand : dead->getOperands())
+      if (Operation *producer = operand.getDefiningOp())
+        worklist.insert(producer);
+    worklist.remove(dead);
+    dead->erase();
+  }
 }
 
 Value castTo(OpBuilder &builder, Location loc, Value value, Type type) {

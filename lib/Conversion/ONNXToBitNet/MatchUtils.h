@@ -30,8 +30,8 @@ std::optional<double> getScalar(mlir::Value value);
 /// Whether a value is a constant with one element, `expected`.
 bool isScalar(mlir::Value value, double expected);
 
-/// A constant that broadcasts along the last dimension only: its one element, or
-/// its `extent` elements with every other dimension being 1.
+/// A constant that broadcasts along the last dimension only: its one element,
+/// or its `extent` elements with every other dimension being 1.
 std::optional<llvm::SmallVector<double>> getLastDimVector(mlir::Value value,
                                                           int64_t extent);
 
@@ -77,6 +77,14 @@ mlir::Value makeEmpty(mlir::OpBuilder &builder, mlir::Location loc,
 /// An uninitialised tensor of the shape of `like`.
 mlir::Value makeEmptyLike(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value like);
+
+/// Makes `tensor.dim` of one value that of another of the same shape, so that
+/// nothing but its shape keeps a value alive.
+void moveDims(mlir::Value from, mlir::Value to);
+
+/// Erases an op that nothing uses, and its operands' ops that nothing else
+/// uses.
+void eraseDead(mlir::Operation *op);
 
 /// A tensor.cast, where the types differ.
 mlir::Value castTo(mlir::OpBuilder &builder, mlir::Location loc,

@@ -101,16 +101,15 @@ RecognizeLowBitWeights::makeConstant(const WeightSource &source) {
           makeScaleAttr(&getContext(), *matrix, source.outputs, source.inputs)};
 }
 
-LowBitConstant
-RecognizeLowBitWeights::getConstant(const WeightSource &source) {
+LowBitConstant RecognizeLowBitWeights::getConstant(const WeightSource &source) {
   auto id = [](Attribute attr) { return attr.getAsOpaquePointer(); };
   auto number = [](int64_t n) {
     return reinterpret_cast<const void *>(static_cast<intptr_t>(n));
   };
   std::array<const void *, 6> key = {
-      id(source.values), id(source.scale), id(source.zeroPoint),
-      number(source.outputs), number(source.axis),
-      number(source.block * 2 + source.outputsFirst)};
+      id(source.values),    id(source.scale),
+      id(source.zeroPoint), number(source.outputs),
+      number(source.axis),  number(source.block * 2 + source.outputsFirst)};
   auto [it, inserted] = constants.try_emplace(key);
   if (inserted)
     it->second = makeConstant(source);
@@ -126,9 +125,8 @@ RecognizeLowBitWeights::makeWeight(OpBuilder &builder, Location loc,
   LowBitConstant constant = getConstant(*source);
   if (!constant.weight)
     return std::nullopt;
-  return LinearWeight{
-      bitnet::ConstantOp::create(builder, loc, constant.weight),
-      arith::ConstantOp::create(builder, loc, constant.scale)};
+  return LinearWeight{bitnet::ConstantOp::create(builder, loc, constant.weight),
+                      arith::ConstantOp::create(builder, loc, constant.scale)};
 }
 
 /// `[..., K]` times the weight, as a value of `type`.
@@ -136,11 +134,10 @@ static Value makeLinear(OpBuilder &builder, Location loc, Value input,
                         const LinearWeight &weight, RankedTensorType type) {
   Value rows = collapseRows(builder, loc, input);
   int64_t n = getTensorType(weight.weight).getDimSize(0);
-  Value empty =
-      makeEmpty(builder, loc,
-                {tensor::getMixedSize(builder, loc, rows, 0),
-                 builder.getIndexAttr(n)},
-                builder.getF32Type());
+  Value empty = makeEmpty(
+      builder, loc,
+      {tensor::getMixedSize(builder, loc, rows, 0), builder.getIndexAttr(n)},
+      builder.getF32Type());
   auto linear = LinearOp::create(
       builder, loc, empty.getType(), rows, weight.weight, weight.scale,
       /*step=*/Value(), /*sum=*/Value(), /*bias=*/Value(), empty,
@@ -150,7 +147,8 @@ static Value makeLinear(OpBuilder &builder, Location loc, Value input,
 }
 
 /// Multiplies a constant scale of a weight.
-static void scaleWeight(OpBuilder &builder, LinearWeight &weight, double factor) {
+static void scaleWeight(OpBuilder &builder, LinearWeight &weight,
+                        double factor) {
   auto scale = cast<DenseElementsAttr>(bitnet::getConstant(weight.scale));
   std::vector<float> values;
   for (float value : scale.getValues<float>())
@@ -192,8 +190,7 @@ void RecognizeLowBitWeights::convert(onnx::GemmOp op) {
     scaleWeight(builder, *weight, alpha);
   Value result = makeLinear(builder, op.getLoc(), op.getA(), *weight, type);
   if (hasBias)
-    result =
-        onnx::AddOp::create(builder, op.getLoc(), type, result, op.getC());
+    result = onnx::AddOp::create(builder, op.getLoc(), type, result, op.getC());
   op.getY().replaceAllUsesWith(result);
   op.erase();
   ++numLinears;
@@ -226,8 +223,8 @@ void RecognizeLowBitWeights::convert(onnx::MatMulIntegerOp op) {
   if (!weight)
     return;
   Type f32 = builder.getF32Type();
-  Value floats = onnx::CastOp::create(
-      builder, op.getLoc(), input.clone(f32), op.getA(), IntegerAttr());
+  Value floats = onnx::CastOp::create(builder, op.getLoc(), input.clone(f32),
+                                      op.getA(), IntegerAttr());
   Value result = makeLinear(builder, op.getLoc(), floats, *weight,
                             cast<RankedTensorType>(type.clone(f32)));
   for (Operation *user : llvm::make_early_inc_range(op->getUsers())) {

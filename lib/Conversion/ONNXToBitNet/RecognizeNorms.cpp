@@ -31,7 +31,8 @@ struct NormMatch {
   double epsilon = 0.0;
 };
 
-struct RecognizeNorms : public bitnet::impl::RecognizeNormsBase<RecognizeNorms> {
+struct RecognizeNorms
+    : public bitnet::impl::RecognizeNormsBase<RecognizeNorms> {
   void runOnOperation() override;
 };
 
@@ -169,7 +170,8 @@ static Value makeWeight(OpBuilder &builder, Location loc,
 }
 
 /// A product of x, the inverse root of its mean square, and constants.
-static std::optional<NormMatch> matchProduct(OpBuilder &builder, Operation *op) {
+static std::optional<NormMatch> matchProduct(OpBuilder &builder,
+                                             Operation *op) {
   Value result = op->getResult(0);
   if (!isF32Tensor(result))
     return std::nullopt;
@@ -290,6 +292,7 @@ void RecognizeNorms::runOnOperation() {
       continue;
     Value result = fuseBias(builder, *match, op->getResult(0));
     replaceWithNorm(builder, op->getLoc(), *match, result);
+    moveDims(result, match->input);
     ++numNorms;
   }
 }

@@ -41,10 +41,10 @@ private:
 } // namespace
 
 /// Follows the scales after a linear layer, while each is the only user, and
-/// returns the furthest value whose scale is a constant, or a constant times the
-/// absmax if there is such; nothing where no value is so.
-static std::optional<ScaledResult> followScales(LinearOp linear,
-                                                const ScaledIntegers &integers) {
+/// returns the furthest value whose scale is a constant, or a constant times
+/// the absmax if there is such; nothing where no value is so.
+static std::optional<ScaledResult>
+followScales(LinearOp linear, const ScaledIntegers &integers) {
   int64_t channels = linear.getN();
   ScaledResult current{linear.getResult(), integers.factor};
   std::optional<ScaledResult> best;
@@ -125,12 +125,11 @@ QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
         return op;
   }
   rows = collapseRows(builder, loc, input);
-  SmallVector<OpFoldResult> extents =
-      tensor::getMixedSizes(builder, loc, rows);
+  SmallVector<OpFoldResult> extents = tensor::getMixedSizes(builder, loc, rows);
   bool isByte = quantizer.qmin >= -128 && quantizer.qmax <= 127;
   bool perTensor = quantizer.absmax.granularity == Granularity::Tensor;
-  Value values = makeEmpty(builder, loc, extents,
-                           builder.getIntegerType(isByte ? 8 : 16));
+  Value values =
+      makeEmpty(builder, loc, extents, builder.getIntegerType(isByte ? 8 : 16));
   Value steps = makeEmpty(
       builder, loc,
       {perTensor ? OpFoldResult(builder.getIndexAttr(1)) : extents[0]},
@@ -138,9 +137,10 @@ QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
   Value sums = makeEmpty(builder, loc, {extents[0]}, builder.getI32Type());
   ++numQuantizations;
   return QuantizeOp::create(
-      builder, loc, TypeRange{values.getType(), steps.getType(), sums.getType()},
-      rows, values, steps, sums, quantizer.absmax.granularity,
-      quantizer.scaling, APFloat(static_cast<float>(quantizer.bound)),
+      builder, loc,
+      TypeRange{values.getType(), steps.getType(), sums.getType()}, rows,
+      values, steps, sums, quantizer.absmax.granularity, quantizer.scaling,
+      APFloat(static_cast<float>(quantizer.bound)),
       APFloat(static_cast<float>(quantizer.absmax.epsilon)), quantizer.qmin,
       quantizer.qmax);
 }
@@ -149,6 +149,14 @@ QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
 static bool sumsFit(const Quantizer &quantizer, int64_t columns) {
   int64_t magnitude = std::max(-quantizer.qmin, quantizer.qmax);
   return columns <= std::numeric_limits<int32_t>::max() / magnitude;
+}
+
+/// What expands the rows of a linear layer, its only user.
+static Value findExpandedRows(Value rows) {
+  for (Operation *user : rows.getUsers())
+    if (isa<tensor::ExpandShapeOp>(user))
+      return user->getResult(0);
+  return {};
 }
 
 bool RecognizeQuantization::quantize(LinearOp linear) {
@@ -161,8 +169,7 @@ bool RecognizeQuantization::quantize(LinearOp linear) {
     return false;
   const Quantizer &quantizer = integers->quantizer;
   RankedTensorType inputType = getTensorType(quantizer.input());
-  if (inputType.getRank() < 2 ||
-      inputType.getShape().back() != linear.getK() ||
+  if (inputType.getRank() < 2 || inputType.getShape().back() != linear.getK() ||
       !sumsFit(quantizer, linear.getK()))
     return false;
   auto result = followScales(linear, *integers);
@@ -178,19 +185,24 @@ bool RecognizeQuantization::quantize(LinearOp linear) {
     for (double &value : factor)
       value *= quantizer.bound;
   Value scale = multiplyScale(builder, linear, factor);
+  Value oldRows = linear.getLhs(), oldInput = lookThroughCollapsedRows(oldRows);
   linear.getLhsMutable().assign(quantize.getResults()[0]);
   linear.getScaleMutable().assign(scale);
   linear.getStepMutable().assign(step);
   linear.getSumMutable().assign(quantize.getResults()[2]);
+  moveDims(oldRows, quantize.getInput());
+  if (inputType.getRank() == getTensorType(oldInput).getRank())
+    moveDims(oldInput, quantizer.input());
   // The scales that followed are now part of it.
   Value unscaled = linear.getResult();
-  if (isF32Tensor(result->value, 2)) {
+  if (!isF32Tensor(result->value, 2))
+    unscaled = findExpandedRows(unscaled);
+  if (unscaled && unscaled != result->value) {
     result->value.replaceAllUsesWith(unscaled);
-  } else if (unscaled != result->value) {
-    Value expanded = (*unscaled.user_begin())->getResult(0);
-    if (expanded != result->value)
-      result->value.replaceAllUsesWith(expanded);
+    eraseDead(result->value.getDefiningOp());
   }
+  if (Operation *op = oldRows.getDefiningOp())
+    eraseDead(op);
   ++numQuantized;
   return true;
 }

@@ -113,7 +113,8 @@ static bool isTable(Value value, RankedTensorType input) {
 static Value makeTable(OpBuilder &builder, Location loc, Value value) {
   if (auto unsqueeze = value.getDefiningOp<onnx::UnsqueezeOp>()) {
     auto axes = onnx::getConstantInts(unsqueeze.getAxes());
-    if (axes && axes->size() == 1 && (axes->front() == 1 || axes->front() == -3))
+    if (axes && axes->size() == 1 &&
+        (axes->front() == 1 || axes->front() == -3))
       return unsqueeze.getData();
   }
   SmallVector<ReassociationIndices> groups = {{0, 1}, {2}, {3}};
@@ -153,9 +154,9 @@ static bool convertRotary(onnx::AddOp add) {
       OpBuilder builder(add);
       Location loc = add.getLoc();
       Value empty = makeEmptyLike(builder, loc, input);
-      auto rotary = RotaryOp::create(
-          builder, loc, empty.getType(), input, makeTable(builder, loc, cos),
-          makeTable(builder, loc, sin), empty);
+      auto rotary = RotaryOp::create(builder, loc, empty.getType(), input,
+                                     makeTable(builder, loc, cos),
+                                     makeTable(builder, loc, sin), empty);
       add.getOutput().replaceAllUsesWith(
           castTo(builder, loc, rotary.getResult(), add.getType()));
       return true;

@@ -37,8 +37,8 @@ bool ScaleExpr::multiply(const ScaleExpr &other, bool reciprocal) {
     double factor = other.coefficient[other.coefficient.size() == 1 ? 0 : i];
     if (reciprocal && factor == 0.0)
       return false;
-    coefficient[i] = reciprocal ? coefficient[i] / factor
-                                : coefficient[i] * factor;
+    coefficient[i] =
+        reciprocal ? coefficient[i] / factor : coefficient[i] * factor;
   }
   if (!absmax)
     absmax = other.absmax;
@@ -59,8 +59,8 @@ static std::optional<AbsMax> matchReduction(Value value) {
   if (!abs || !isF32Tensor(abs.getInput()))
     return std::nullopt;
   int64_t rank = getTensorType(abs.getInput()).getRank();
-  auto axes = onnx::getReductionAxes(
-      reduce.getAxes(), reduce.getNoopWithEmptyAxes() != 0, rank);
+  auto axes = onnx::getReductionAxes(reduce.getAxes(),
+                                     reduce.getNoopWithEmptyAxes() != 0, rank);
   if (!axes || axes->empty())
     return std::nullopt;
   AbsMax absmax;
@@ -299,9 +299,8 @@ static std::optional<QuotientOfAbsMax> matchInverseStep(Value value) {
   return std::nullopt;
 }
 
-static std::optional<ScaledInput> asScaledInput(Value input,
-                                                const QuotientOfAbsMax &scale,
-                                                Scaling scaling) {
+static std::optional<ScaledInput>
+asScaledInput(Value input, const QuotientOfAbsMax &scale, Scaling scaling) {
   if (scale.absmax.source != input || !(scale.bound > 0.0))
     return std::nullopt;
   return ScaledInput{input, scale.absmax, scaling, scale.bound};
@@ -374,7 +373,8 @@ static Value lookThroughIntegerCasts(Value value) {
   if (!outer)
     return value;
   auto inner = outer.getInput().getDefiningOp<onnx::CastOp>();
-  if (!inner || !getTensorType(inner.getOutput()).getElementType().isInteger() ||
+  if (!inner ||
+      !getTensorType(inner.getOutput()).getElementType().isInteger() ||
       inner.getInput().getType() != outer.getOutput().getType())
     return value;
   return inner.getInput();
@@ -385,8 +385,7 @@ std::optional<Quantizer> matchQuantizer(Value value) {
   value = lookThroughIntegerCasts(value);
   std::optional<Limits> limits = matchLimits(value);
   bool clipsLast = limits.has_value();
-  auto round =
-      (limits ? limits->input : value).getDefiningOp<onnx::RoundOp>();
+  auto round = (limits ? limits->input : value).getDefiningOp<onnx::RoundOp>();
   if (!round)
     return std::nullopt;
   if (!limits)

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Quantised networks scale integers by expressions of constants and the largest
-// magnitude of the activations, spelt in many ways. All of them are read here as
-// coefficient * absmax^exponent.
+// magnitude of the activations, spelt in many ways. All of them are read here
+// as coefficient * absmax^exponent.
 //
 //===----------------------------------------------------------------------===//
 

@@ -35,7 +35,8 @@ static bool keepsOrder(onnx::TransposeOp op) {
   if (!op.getPerm() || !getTensorType(op.getTransposed()).hasStaticShape())
     return false;
   int64_t previous = -1;
-  for (int64_t dim : *op.getPerm()) {
+  std::optional<ArrayRef<int64_t>> perm = op.getPerm();
+  for (int64_t dim : *perm) {
     if (type.getDimSize(dim) == 1)
       continue;
     if (dim < previous)

@@ -57,8 +57,8 @@ std::optional<WeightSource> bitnet::matchWeightSource(Value value,
 }
 
 /// (x - zero point) * scale for every element.
-static std::optional<std::vector<float>>
-dequantize(const WeightSource &source, ArrayRef<float> values) {
+static std::optional<std::vector<float>> dequantize(const WeightSource &source,
+                                                    ArrayRef<float> values) {
   auto scaleView = onnx::ElementsView<float>::get(source.scale);
   if (!scaleView)
     return std::nullopt;
@@ -68,12 +68,14 @@ dequantize(const WeightSource &source, ArrayRef<float> values) {
     if (!zeroView)
       return std::nullopt;
   }
-  ArrayRef<int64_t> shape = cast<ShapedType>(source.values.getType()).getShape();
+  ArrayRef<int64_t> shape =
+      cast<ShapedType>(source.values.getType()).getShape();
   int64_t inner = 1, extent = shape.empty() ? 1 : shape[source.axis];
   for (int64_t i = source.axis + 1, e = shape.size(); i < e; ++i)
     inner *= shape[i];
   ArrayRef<float> scales = scaleView->values();
-  int64_t blocks = source.block ? (extent + source.block - 1) / source.block : 1;
+  int64_t blocks =
+      source.block ? (extent + source.block - 1) / source.block : 1;
   auto indexOf = [&](int64_t i) -> int64_t {
     if (scales.size() == 1)
       return 0;

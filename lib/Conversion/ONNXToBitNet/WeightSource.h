@@ -1,4 +1,5 @@
-//===- WeightSource.h - Constant weights through views and scales ---*- C++ -*-===//
+//===- WeightSource.h - Constant weights through views and scales ---*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -36,8 +37,8 @@ struct WeightSource {
 };
 
 /// Reads the right operand of a matmul, `[inputs, outputs]` or, with
-/// `outputsFirst`, `[outputs, inputs]`, as a constant: through Transpose, Reshape
-/// and DequantizeLinear.
+/// `outputsFirst`, `[outputs, inputs]`, as a constant: through Transpose,
+/// Reshape and DequantizeLinear.
 std::optional<WeightSource> matchWeightSource(mlir::Value value,
                                               bool outputsFirst);
 

@@ -171,8 +171,8 @@ Value Scalars::remFloat(Value x, Value y) {
   Value rest = loop.getResult(0);
   Value nan = b.createOrFold<arith::DivFOp>(loc, zero, zero);
   rest = select(logicalOr(defined, compare(Compare::LT, ax, zero)), rest, nan);
-  Value signedRest = b.createOrFold<math::CopySignOp>(loc, rest, cast(x, wide));
-  return cast(signedRest, x.getType());
+  Value isNegative = compare(Compare::LT, x, constant(x.getType(), 0.0));
+  return cast(select(isNegative, neg(rest), rest), x.getType());
 }
 
 Value Scalars::max(Value x, Value y) {

@@ -138,9 +138,8 @@ static llvm::Expected<TargetAttr> getNativeTarget(MLIRContext *context) {
   const Level *best = nullptr;
   for (const Level &level : levels)
     if (level.arch == triple.getArch() &&
-        (!best || llvm::all_of(getLevelFeatures(level), [&](StringRef f) {
-          return host.lookup(f);
-        })))
+        (!best || llvm::all_of(getLevelFeatures(level),
+                               [&](StringRef f) { return host.lookup(f); })))
       best = &level;
   if (!best)
     return llvm::createStringError(
@@ -166,9 +165,8 @@ static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context,
     return getNativeTarget(context);
   const Level *level = findLevel(words[0]);
   if (!level)
-    return llvm::createStringError(
-        llvm::Twine("unknown target '") + words[0] +
-        "'; accepted are: " + describeCPUTargets());
+    return llvm::createStringError(llvm::Twine("unknown target '") + words[0] +
+                                   "'; accepted are: " + describeCPUTargets());
   SmallVector<StringRef> features = getLevelFeatures(*level);
   for (StringRef text : ArrayRef(words).drop_front()) {
     const FeatureWord *word = findWord(text);

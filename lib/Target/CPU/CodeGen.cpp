@@ -17,8 +17,8 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Object/ObjectFile.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -121,8 +121,7 @@ static void setFunctionAttributes(llvm::Module &module, const CPUTarget &target,
       function.addFnAttr(llvm::Attribute::NoInline);
       continue;
     }
-    function.setName(
-        getEntrySymbol(function.getName(), target.getAttribute()));
+    function.setName(getEntrySymbol(function.getName(), target.getAttribute()));
     function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     function.setDSOLocal(true);
   }
@@ -139,8 +138,8 @@ static LogicalResult checkSymbols(ModuleOp module, CodeGenBuffer &buffer) {
     auto flags = symbol.getFlags();
     auto name = symbol.getName();
     if (!flags || !name)
-      return module.emitError(llvm::toString(llvm::joinErrors(
-          flags.takeError(), name.takeError())));
+      return module.emitError(llvm::toString(
+          llvm::joinErrors(flags.takeError(), name.takeError())));
     if ((*flags & llvm::object::SymbolRef::SF_Undefined) && !name->empty() &&
         *name != "_GLOBAL_OFFSET_TABLE_")
       missing.push_back(name->str());

@@ -16,7 +16,8 @@ using namespace llvm;
 
 /// A table of distances from itself to the functions, which needs no relocation
 /// when the artifact is loaded.
-static GlobalVariable *buildTable(Module &module, ArrayRef<Function *> functions) {
+static GlobalVariable *buildTable(Module &module,
+                                  ArrayRef<Function *> functions) {
   LLVMContext &context = module.getContext();
   Type *i32 = Type::getInt32Ty(context), *i64 = Type::getInt64Ty(context);
   auto *type = ArrayType::get(i32, functions.size());
@@ -40,9 +41,9 @@ static void buildQuery(Module &module, GlobalVariable *table,
   LLVMContext &context = module.getContext();
   IRBuilder<> builder(context);
   Type *i32 = builder.getInt32Ty(), *pointer = builder.getPtrTy();
-  auto *query = Function::Create(FunctionType::get(pointer, {i32, i32, i32}, false),
-                                 GlobalValue::ExternalLinkage, BN_QUERY_SYMBOL,
-                                 module);
+  auto *query =
+      Function::Create(FunctionType::get(pointer, {i32, i32, i32}, false),
+                       GlobalValue::ExternalLinkage, BN_QUERY_SYMBOL, module);
   query->addFnAttr(Attribute::NoUnwind);
   auto *entry = BasicBlock::Create(context, "entry", query);
   auto *known = BasicBlock::Create(context, "known", query);
@@ -58,7 +59,8 @@ static void buildQuery(Module &module, GlobalVariable *table,
   builder.CreateRet(ConstantPointerNull::get(builder.getPtrTy()));
   builder.SetInsertPoint(known);
   Value *index = builder.CreateAdd(
-      builder.CreateMul(variantIndex, builder.getInt32(entryCount)), entryIndex);
+      builder.CreateMul(variantIndex, builder.getInt32(entryCount)),
+      entryIndex);
   Value *offset = builder.CreateZExt(
       builder.CreateMul(index, builder.getInt32(4)), builder.getInt64Ty());
   builder.CreateRet(builder.CreateIntrinsic(

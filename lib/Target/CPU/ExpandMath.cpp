@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MathFunctions.h"
+#include "bitnet/Dialect/BitNet/IR/BitNetDialect.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/Passes.h"
 
@@ -99,9 +100,8 @@ static Value inDouble(RealContext &context, ValueRange operands,
 static Value expandUnary(RealContext &context, const UnaryFunction &function,
                          Value operand) {
   if (function.width == Width::Double)
-    return inDouble(context, operand, [&](ArrayRef<Real> x) {
-      return function.build(x[0]);
-    });
+    return inDouble(context, operand,
+                    [&](ArrayRef<Real> x) { return function.build(x[0]); });
   return function.build(Real(context, operand)).getValue();
 }
 
@@ -118,19 +118,17 @@ static Value expandPowF(RealContext &context, math::PowFOp op) {
     if (constant.isExactlyValue(-1.0))
       return (1.0 / base).getValue();
   }
-  return inDouble(context, op->getOperands(), [](ArrayRef<Real> x) {
-    return buildPow(x[0], x[1]);
-  });
+  return inDouble(context, op->getOperands(),
+                  [](ArrayRef<Real> x) { return buildPow(x[0], x[1]); });
 }
 
 static Value expandFPowI(RealContext &context, math::FPowIOp op) {
-  Type doubles = withElementType(op.getRhs().getType(),
-                                 context.builder.getF64Type());
-  Real exponent(context, context.builder.create<arith::SIToFPOp>(
-                             doubles, op.getRhs()));
-  return inDouble(context, op.getLhs(), [&](ArrayRef<Real> x) {
-    return buildPow(x[0], exponent);
-  });
+  Type doubles =
+      withElementType(op.getRhs().getType(), context.builder.getF64Type());
+  Real exponent(context,
+                context.builder.create<arith::SIToFPOp>(doubles, op.getRhs()));
+  return inDouble(context, op.getLhs(),
+                  [&](ArrayRef<Real> x) { return buildPow(x[0], exponent); });
 }
 
 /// Squares and multiplies over the bits of the exponent. Of a negative exponent
@@ -159,8 +157,8 @@ static Value expandIPowI(RealContext &context, math::IPowIOp op) {
             rest(innerContext, values[2]);
         Value product =
             inner.create<arith::MulIOp>(result.getValue(), power.getValue());
-        Value next = inner.create<arith::SelectOp>(
-            ((rest & 1) != 0).value, product, result.getValue());
+        Value next = inner.create<arith::SelectOp>(((rest & 1) != 0).value,
+                                                   product, result.getValue());
         Value square =
             inner.create<arith::MulIOp>(power.getValue(), power.getValue());
         inner.create<scf::YieldOp>(
@@ -176,21 +174,20 @@ static Value expandFma(RealContext &context, Value a, Value b, Value c) {
   if (x.isDouble())
     return (x * Real(context, b) + Real(context, c)).getValue();
   // The product of f32 numbers is exact in f64.
-  return inDouble(context, {a, b, c}, [](ArrayRef<Real> r) {
-    return r[0] * r[1] + r[2];
-  });
+  return inDouble(context, {a, b, c},
+                  [](ArrayRef<Real> r) { return r[0] * r[1] + r[2]; });
 }
 
 /// The value that replaces the op, or null where the target does it.
 static Value expand(RealContext &context, Operation *op) {
   if (auto fma = dyn_cast<math::FmaOp>(op))
-    return context.hasFMA ? Value()
-                          : expandFma(context, fma.getA(), fma.getB(),
-                                      fma.getC());
+    return context.hasFMA
+               ? Value()
+               : expandFma(context, fma.getA(), fma.getB(), fma.getC());
   if (auto fma = dyn_cast<vector::FMAOp>(op))
-    return context.hasFMA ? Value()
-                          : expandFma(context, fma.getLhs(), fma.getRhs(),
-                                      fma.getAcc());
+    return context.hasFMA
+               ? Value()
+               : expandFma(context, fma.getLhs(), fma.getRhs(), fma.getAcc());
   if (isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundEvenOp>(op) &&
       context.hasRound)
     return {};
@@ -234,10 +231,10 @@ static Operation *widen(OpBuilder &builder, Operation *op) {
   IRMapping mapping;
   for (Value operand : op->getOperands())
     if (isSmallFloat(operand.getType()) && !mapping.contains(operand))
-      mapping.map(operand, arith::ExtFOp::create(
-                               builder, loc,
-                               withElementType(operand.getType(), f32),
-                               operand));
+      mapping.map(operand,
+                  arith::ExtFOp::create(builder, loc,
+                                        withElementType(operand.getType(), f32),
+                                        operand));
   Operation *wide = builder.clone(*op, mapping);
   for (auto [result, old] : llvm::zip(wide->getResults(), op->getResults())) {
     Value value = result;

@@ -19,8 +19,9 @@ inline mlir::Type getPointerType(mlir::OpBuilder &builder) {
   return mlir::LLVM::LLVMPointerType::get(builder.getContext());
 }
 
-/// Loads the field at a byte offset, as offsetof gives it. The supported targets
-/// share the layout of the machine that compiles: 64-bit and little-endian.
+/// Loads the field at a byte offset, as offsetof gives it. The supported
+/// targets share the layout of the machine that compiles: 64-bit and
+/// little-endian.
 inline mlir::Value loadField(mlir::ImplicitLocOpBuilder &builder,
                              mlir::Value structure, size_t offset,
                              mlir::Type type) {

@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Real.h"
+#include "bitnet/Dialect/BitNet/IR/BitNetDialect.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/Passes.h"
 
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 
@@ -28,15 +30,17 @@ using namespace bitnet;
 static Value convertInteger(ImplicitLocOpBuilder &b, Value value,
                             unsigned width) {
   Type type = withElementType(value.getType(), b.getIntegerType(width));
+  if (type == value.getType())
+    return value;
   if (getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth() < width)
     return b.create<arith::ExtUIOp>(type, value);
   return b.create<arith::TruncIOp>(type, value);
 }
 
 static Bits getBits(RealContext &context, Value value, unsigned width) {
-  return Bits(context, convertInteger(context.builder,
-                                      Real(context, value).bits().getValue(),
-                                      width));
+  return Bits(context,
+              convertInteger(context.builder,
+                             Real(context, value).bits().getValue(), width));
 }
 
 static Value makeFloat(ImplicitLocOpBuilder &b, Bits bits, Type element) {
@@ -92,11 +96,10 @@ static Value truncateToF16(RealContext &context, Value value) {
   Bits normal =
       (magnitude - 0x38000000 + 0x0fff + ((magnitude >> 13) & 1)) >> 13;
   // Subnormal ones: adding 0.5 makes the last place that of 2^-24.
-  Real shifted =
-      Real(context, makeFloat(b, magnitude, b.getF32Type())) + 0.5;
+  Real shifted = Real(context, makeFloat(b, magnitude, b.getF32Type())) + 0.5;
   Bits subnormal = shifted.bits() - 0x3f000000;
-  Bits result = pick(context, magnitude.unsignedGreater(0x387fffff), normal,
-                     subnormal);
+  Bits result =
+      pick(context, magnitude.unsignedGreater(0x387fffff), normal, subnormal);
   Truth large = magnitude.unsignedGreater(0x477fefff);
   result = pick(context, large, magnitude.constant(0x7c00), result);
   Truth nan = magnitude.unsignedGreater(0x7f800000);
@@ -175,14 +178,14 @@ static void legalizeIntegerConversion(Operation *op) {
   if (toFloat) {
     op->getResult(0).setType(withElementType(type, element));
     builder.setInsertionPointAfter(op);
-    auto narrow = arith::TruncFOp::create(builder, op->getLoc(), type,
-                                          op->getResult(0));
+    auto narrow =
+        arith::TruncFOp::create(builder, op->getLoc(), type, op->getResult(0));
     op->getResult(0).replaceAllUsesExcept(narrow, narrow);
   } else {
-    op->setOperand(0, arith::ExtFOp::create(
-                          builder, op->getLoc(),
-                          withElementType(operand.getType(), element),
-                          operand));
+    op->setOperand(
+        0, arith::ExtFOp::create(builder, op->getLoc(),
+                                 withElementType(operand.getType(), element),
+                                 operand));
   }
 }
 

@@ -50,25 +50,32 @@ Error bitnet::linkSharedObject(ArrayRef<MemoryBufferRef> objects,
   SmallString<128> folder;
   if (std::error_code code = sys::fs::createUniqueDirectory("bitnet", folder))
     return createFileError("temporary folder", code);
-  auto cleanUp =
-      make_scope_exit([&] { (void)sys::fs::remove_directories(folder); });
+  scope_exit cleanUp([&] { (void)sys::fs::remove_directories(folder); });
   std::vector<std::string> paths;
   if (Error error = writeObjects(objects, folder, paths))
     return error;
 
   std::string output = outputPath.str();
-  std::vector<const char *> arguments = {
-      "ld.lld",           "-shared",          "--no-undefined",
-      "--hash-style=both", "--gc-sections",   "-z",
-      "relro",            "-z",               "noexecstack",
-      "-z",               "max-page-size=4096", "--threads=1",
-      "-o",               output.c_str()};
+  std::vector<const char *> arguments = {"ld.lld",
+                                         "-shared",
+                                         "--no-undefined",
+                                         "--hash-style=both",
+                                         "--gc-sections",
+                                         "-z",
+                                         "relro",
+                                         "-z",
+                                         "noexecstack",
+                                         "-z",
+                                         "max-page-size=4096",
+                                         "--threads=1",
+                                         "-o",
+                                         output.c_str()};
   for (const std::string &path : paths)
     arguments.push_back(path.c_str());
   std::string log;
   raw_string_ostream os(log);
-  lld::Result result = lld::lldMain(arguments, os, os,
-                                    {{lld::Gnu, &lld::elf::link}});
+  lld::Result result =
+      lld::lldMain(arguments, os, os, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode == 0)
     return Error::success();
   return createStringError("cannot link '" + output + "': " + firstLine(log));

@@ -69,24 +69,24 @@ private:
   /// All shape checks so far.
   Value shapesFit;
   llvm::StringMap<Value> extents;
-  Block *failure = nullptr;
+  Block *failureBlock = nullptr;
 };
 } // namespace
 
 Block *EntryLowering::getFailure() {
-  if (failure)
-    return failure;
+  if (failureBlock)
+    return failureBlock;
   OpBuilder::InsertionGuard guard(builder);
-  failure = builder.createBlock(&func.getBody(), func.getBody().end(),
-                                builder.getI32Type(), func.getLoc());
-  builder.create<func::ReturnOp>(failure->getArgument(0));
-  return failure;
+  failureBlock = builder.createBlock(&func.getBody(), func.getBody().end(),
+                                     builder.getI32Type(), func.getLoc());
+  builder.create<func::ReturnOp>(failureBlock->getArgument(0));
+  return failureBlock;
 }
 
 void EntryLowering::requireEqual(Value a, Value b) {
   Value equal = builder.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, a, b);
-  shapesFit = shapesFit ? Value(builder.create<LLVM::AndOp>(shapesFit, equal))
-                        : equal;
+  shapesFit =
+      shapesFit ? Value(builder.create<LLVM::AndOp>(shapesFit, equal)) : equal;
 }
 
 /// The archive or the workspace, of whatever size.
@@ -100,8 +100,8 @@ Value EntryLowering::readBytes(BlockArgument argument, size_t field) {
 
 Value EntryLowering::readInput(BlockArgument argument, unsigned index) {
   auto type = cast<MemRefType>(argument.getType());
-  auto names = func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
-                                                "onnx.dims");
+  auto names =
+      func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
   Value inputs = loadField(builder, call, offsetof(bn_call, inputs),
                            getPointerType(builder));
   size_t offset = index * sizeof(bn_buffer);
@@ -109,9 +109,9 @@ Value EntryLowering::readInput(BlockArgument argument, unsigned index) {
   parts.pointer = loadField(builder, inputs, offset + offsetof(bn_buffer, data),
                             getPointerType(builder));
   for (int64_t i = 0; i < type.getRank(); ++i) {
-    Value extent = loadField(builder, inputs,
-                             offset + offsetof(bn_buffer, shape) + 8 * i,
-                             builder.getI64Type());
+    Value extent =
+        loadField(builder, inputs, offset + offsetof(bn_buffer, shape) + 8 * i,
+                  builder.getI64Type());
     if (!type.isDynamicDim(i)) {
       requireEqual(extent, constant(type.getDimSize(i)));
       continue;
@@ -144,11 +144,11 @@ LogicalResult EntryLowering::lowerArguments() {
   Block *body = &func.getBody().front();
   unsigned count = body->getNumArguments();
   if (count < 3 || !isa<LLVM::LLVMPointerType>(body->getArgument(0).getType()))
-    return func.emitError("an entry's arguments begin with the call, the archive "
-                          "and the workspace");
-  Block *prologue = builder.createBlock(
-      &func.getBody(), func.getBody().begin(), getPointerType(builder),
-      func.getLoc());
+    return func.emitError(
+        "an entry's arguments begin with the call, the archive "
+        "and the workspace");
+  Block *prologue = builder.createBlock(&func.getBody(), func.getBody().begin(),
+                                        getPointerType(builder), func.getLoc());
   call = prologue->getArgument(0);
   builder.setInsertionPointToStart(prologue);
 
@@ -178,7 +178,8 @@ LogicalResult EntryLowering::lowerArguments() {
     else if (type.getRank() <= BN_MAX_RANK)
       value = readInput(argument, inputs++);
     else
-      return func.emitError("argument #") << number << " has too many dimensions";
+      return func.emitError("argument #")
+             << number << " has too many dimensions";
     argument.replaceAllUsesWith(value);
   }
   body->eraseArguments(0, count);
@@ -196,7 +197,8 @@ LogicalResult EntryLowering::writeOutput(Location loc, Value result,
   if (!type || type.getRank() > BN_MAX_RANK ||
       !(type.getLayout().isIdentity() ||
         memref::isStaticShapeAndContiguousRowMajor(type)))
-    return emitError(loc) << "result #" << index << " of an entry must be a dense "
+    return emitError(loc) << "result #" << index
+                          << " of an entry must be a dense "
                           << "memref, not " << result.getType();
   MemRefParts parts = splitMemRef(builder, converter, result);
   SmallVector<int64_t> strides;
@@ -223,7 +225,7 @@ LogicalResult EntryLowering::writeOutput(Location loc, Value result,
 LogicalResult EntryLowering::lowerReturns() {
   SmallVector<func::ReturnOp> returns;
   func.walk([&](func::ReturnOp op) {
-    if (op->getBlock() != failure)
+    if (op->getBlock() != failureBlock)
       returns.push_back(op);
   });
   for (func::ReturnOp op : returns) {
@@ -315,10 +317,9 @@ LogicalResult EntryLowering::run() {
       failed(lowerAllocations()))
     return mlir::failure();
   lowerAssertions();
-  SmallVector<DictionaryAttr> attributes(
-      1, builder.getDictionaryAttr({}));
-  func.setType(builder.getFunctionType(getPointerType(builder),
-                                       builder.getI32Type()));
+  SmallVector<DictionaryAttr> attributes(1, builder.getDictionaryAttr({}));
+  func.setType(
+      builder.getFunctionType(getPointerType(builder), builder.getI32Type()));
   func.setAllArgAttrs(attributes);
   func.setAllResultAttrs(attributes);
   return success();
@@ -335,9 +336,9 @@ static int64_t getStaticBytes(MemRefType type) {
   int64_t width = 8;
   if (auto vector = dyn_cast<VectorType>(element))
     width = vector.getNumElements() *
-            divideCeil(vector.getElementTypeBitWidth(), 8);
+            llvm::divideCeil(vector.getElementTypeBitWidth(), 8);
   else if (element.isIntOrFloat())
-    width = divideCeil(element.getIntOrFloatBitWidth(), 8);
+    width = llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
   return type.getNumElements() * width;
 }
 

@@ -31,9 +31,7 @@ struct Reduced {
 } // namespace
 
 /// Adding this number rounds to an integer, which is then in the lowest bits.
-static double getRounder(Real x) {
-  return x.isDouble() ? 0x1.8p52 : 0x1.8p23;
-}
+static double getRounder(Real x) { return x.isDouble() ? 0x1.8p52 : 0x1.8p23; }
 
 /// Cody and Waite: n times the high part of ln 2 is exact.
 static Reduced reduceByLn2(Real x) {
@@ -70,7 +68,7 @@ static Real buildExpm1Core(Real r) {
       p.push_back(1.0 / (factorial *= k));
   } else {
     // Minimax, 4.8e-11.
-    p = {0.500000007911,  0.166666668237,   0.0416662669534,
+    p = {0.500000007911,   0.166666668237,   0.0416662669534,
          0.00833327245894, 0.00139462469105, 0.000199141313298};
   }
   return multiplyAdd(r * r, polynomial(r, p), r);
@@ -94,8 +92,7 @@ Real bitnet::buildExp2(Real x) {
 Real bitnet::buildExpm1(Real x) {
   Reduced reduced = reduceByLn2(x.clamp(-50.0, 40.0));
   Real power = buildPowerOfTwo(reduced.count);
-  Real small =
-      multiplyAdd(buildExpm1Core(reduced.rest), power, power - 1.0);
+  Real small = multiplyAdd(buildExpm1Core(reduced.rest), power, power - 1.0);
   // So that -0 stays -0.
   small = select(x == 0.0, x, small);
   return select(x > 40.0, buildExp(x), small);
@@ -114,13 +111,13 @@ Real bitnet::buildTanh(Real x) {
   // 1 - 2 / (exp(2x) + 1), but x + x^3 p(x^2) near zero, where that cancels.
   Real square = x * x;
   // Minimax on [0, 0.625], 1.5e-10.
-  Real p = polynomial(square, {-0.333333309006, 0.133332095296,
-                               -0.0539471744420, 0.0217028012394,
-                               -0.00818225628872, 0.00214714722725});
+  Real p = polynomial(square,
+                      {-0.333333309006, 0.133332095296, -0.0539471744420,
+                       0.0217028012394, -0.00818225628872, 0.00214714722725});
   Real small = multiplyAdd(square * x, p, x);
   Real e = buildExp(magnitude.clamp(0.0, 10.0) * 2.0);
-  Real large = (1.0 - 2.0 / (e + 1.0)).withSign(x);
-  return select(magnitude < 0.625, small, large);
+  Real large = 1.0 - 2.0 / (e + 1.0);
+  return select(magnitude < 0.625, small, large).withSign(x);
 }
 
 Real bitnet::buildSinh(Real x) {
@@ -141,8 +138,7 @@ Real bitnet::buildCosh(Real x) {
 Real bitnet::buildAsinh(Real x) {
   Real magnitude = x.abs();
   Real square = magnitude * magnitude;
-  Real small =
-      buildLog1p(magnitude + square / ((square + 1.0).sqrt() + 1.0));
+  Real small = buildLog1p(magnitude + square / ((square + 1.0).sqrt() + 1.0));
   Real large = buildLog(magnitude) + ln2;
   return select(magnitude > 1e9, large, small).withSign(x);
 }
@@ -150,7 +146,8 @@ Real bitnet::buildAsinh(Real x) {
 Real bitnet::buildAcosh(Real x) {
   Real t = x - 1.0;
   Real small = buildLog1p(t + (multiplyAdd(t, t, t * 2.0)).sqrt());
-  return select(x > 1e9, buildLog(x) + ln2, small);
+  Real value = select(x > 1e9, buildLog(x) + ln2, small);
+  return select(x < 1.0, x.nan(), value);
 }
 
 Real bitnet::buildAtanh(Real x) {
@@ -174,8 +171,8 @@ static SplitLog splitLog(Real x) {
   // Subnormal numbers are scaled to normal ones.
   Truth tiny = x < 0x1p-1022;
   Real normal = select(tiny, x * 0x1p54, x);
-  // x = 2^e m with m in [sqrt(1/2), sqrt(2)): shift the interval's lower end to a
-  // power of two, so that the exponent field counts e.
+  // x = 2^e m with m in [sqrt(1/2), sqrt(2)): shift the interval's lower end to
+  // a power of two, so that the exponent field counts e.
   const int64_t lowest = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
   Bits shifted = normal.bits() + (one - lowest);
   Bits mantissa = (shifted & 0x000fffffffffffff) + lowest;
@@ -190,8 +187,7 @@ static SplitLog splitLog(Real x) {
   for (int k = 1; k <= 10; ++k)
     p.push_back(2.0 / (2 * k + 1));
   Real square = s * s;
-  return {exponent,
-          multiplyAdd(s * square, polynomial(square, p), s * 2.0)};
+  return {exponent, multiplyAdd(s * square, polynomial(square, p), s * 2.0)};
 }
 
 /// Zero, infinity, negative numbers and NaN.
@@ -243,8 +239,7 @@ Real bitnet::buildPow(Real base, Real exponent) {
   Truth negative = (base.bits() >> 63) != 0;
   Real sign = select(negative & odd, -1.0, base.constant(1.0));
   result = result * sign;
-  result = select((base < 0.0) & !whole &
-                      !(base == -base.infinity()),
+  result = select((base < 0.0) & !whole & !(base == -base.infinity()),
                   base.nan(), result);
   result = select(base.isNaN() | exponent.isNaN(), base.nan(), result);
   return select((base == 1.0) | (exponent == 0.0), 1.0, result);
@@ -256,8 +251,8 @@ Real bitnet::buildCbrt(Real x) {
   // One step of Newton.
   Real square = guess * guess;
   Real root = guess - (guess - magnitude / square) * (1.0 / 3.0);
-  root = select((magnitude == 0.0) | (magnitude == x.infinity()), magnitude,
-                root);
+  root =
+      select((magnitude == 0.0) | (magnitude == x.infinity()), magnitude, root);
   return root.withSign(x);
 }
 

@@ -61,7 +61,7 @@ MemRefParts bitnet::takeParts(MemRefType type, ValueRange &values) {
   parts.pointer = take();
   if (ShapedType::isDynamic(layout.offset))
     parts.offset = take();
-  for (int64_t i = 0; i < type.getNumDynamicDims(); ++i)
+  for (unsigned i = 0, e = type.getNumDynamicDims(); i < e; ++i)
     parts.sizes.push_back(take());
   for (int64_t stride : layout.strides)
     if (!layout.dense && ShapedType::isDynamic(stride))
@@ -91,8 +91,8 @@ Value bitnet::buildMemRef(ImplicitLocOpBuilder &builder,
   auto constant = [&](int64_t value) -> Value {
     return builder.create<LLVM::ConstantOp>(builder.getI64IntegerAttr(value));
   };
-  auto descriptor = MemRefDescriptor::poison(builder, loc,
-                                             converter.convertType(type));
+  auto descriptor =
+      MemRefDescriptor::poison(builder, loc, converter.convertType(type));
   descriptor.setAllocatedPtr(builder, loc, parts.pointer);
   descriptor.setAlignedPtr(builder, loc, parts.pointer);
   descriptor.setOffset(builder, loc,

@@ -1,4 +1,5 @@
-//===- MemRefParts.h - Memrefs from pointers and extents, and back --*- C++ -*-===//
+//===- MemRefParts.h - Memrefs from pointers and extents, and back --*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,7 +17,8 @@
 namespace bitnet {
 
 /// What identifies a memref of a given type: the aligned pointer and, as i64,
-/// whatever the type leaves open. Strides of row-major memrefs follow from sizes.
+/// whatever the type leaves open. Strides of row-major memrefs follow from
+/// sizes.
 struct MemRefParts {
   mlir::Value pointer;
   mlir::Value offset;                        // null where static
@@ -43,8 +45,7 @@ MemRefParts splitMemRef(mlir::ImplicitLocOpBuilder &builder,
 
 /// A value as the LLVM dialect sees it, and back.
 mlir::Value toLLVM(mlir::ImplicitLocOpBuilder &builder,
-                   const mlir::LLVMTypeConverter &converter,
-                   mlir::Value value);
+                   const mlir::LLVMTypeConverter &converter, mlir::Value value);
 mlir::Value fromLLVM(mlir::ImplicitLocOpBuilder &builder, mlir::Type type,
                      mlir::Value value);
 

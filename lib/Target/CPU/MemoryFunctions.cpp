@@ -94,15 +94,14 @@ void MemoryFunction::forward(Step step) {
 void MemoryFunction::backward(Step step) {
   Value *wide = builder.CreateAnd(size, ~(wideBytes - 1));
   loop(1, wide, size, [&](Value *position, Type *unit) {
-    Value *mirrored = builder.CreateSub(
-        builder.CreateAdd(wide, size),
-        builder.CreateAdd(position, builder.getInt64(1)));
+    Value *mirrored =
+        builder.CreateSub(builder.CreateAdd(wide, size),
+                          builder.CreateAdd(position, builder.getInt64(1)));
     step(mirrored, unit);
   });
   loop(wideBytes, builder.getInt64(0), wide, [&](Value *position, Type *unit) {
-    Value *mirrored =
-        builder.CreateSub(wide, builder.CreateAdd(position,
-                                                  builder.getInt64(wideBytes)));
+    Value *mirrored = builder.CreateSub(
+        wide, builder.CreateAdd(position, builder.getInt64(wideBytes)));
     step(mirrored, unit);
   });
 }
@@ -139,8 +138,8 @@ void MemoryFunction::buildFill() {
   Value *byte = builder.CreateTrunc(function->getArg(1), builder.getInt8Ty());
   Value *wide = builder.CreateVectorSplat(wideBytes, byte);
   forward([&](Value *position, Type *unit) {
-    Value *target = builder.CreateGEP(builder.getInt8Ty(), function->getArg(0),
-                                      position);
+    Value *target =
+        builder.CreateGEP(builder.getInt8Ty(), function->getArg(0), position);
     builder.CreateAlignedStore(unit->isVectorTy() ? wide : byte, target,
                                Align(1));
   });

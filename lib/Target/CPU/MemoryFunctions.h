@@ -1,4 +1,5 @@
-//===- MemoryFunctions.h - memcpy, memmove and memset of an artifact --*- C++ -*-===//
+//===- MemoryFunctions.h - memcpy, memmove and memset of an artifact --*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,8 +13,8 @@
 
 namespace bitnet {
 
-/// Defines the three functions that LLVM calls for moving and filling memory, for
-/// the module alone. An artifact imports no C library that would have them.
+/// Defines the three functions that LLVM calls for moving and filling memory,
+/// for the module alone. An artifact imports no C library that would have them.
 void defineMemoryFunctions(llvm::Module &module);
 
 } // namespace bitnet

@@ -39,9 +39,11 @@ static void addCallArgument(ModuleOp module) {
   module->walk([&](func::CallOp call) {
     auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
     auto caller = call->getParentOfType<func::FuncOp>();
-    if (callee && !callee.isExternal())
-      call.getOperandsMutable().getBase().insert(
-          0, ValueRange(caller.getArgument(0)));
+    if (!callee || callee.isExternal())
+      return;
+    SmallVector<Value> operands = {caller.getArgument(0)};
+    llvm::append_range(operands, call.getOperands());
+    call.getOperandsMutable().assign(operands);
   });
 }
 
@@ -80,7 +82,8 @@ namespace {
 class Outliner {
 public:
   Outliner(ModuleOp module, SymbolTable &symbols, scf::ParallelOp loop)
-      : symbols(symbols), loop(loop), func(loop->getParentOfType<func::FuncOp>()),
+      : symbols(symbols), loop(loop),
+        func(loop->getParentOfType<func::FuncOp>()),
         converter(module.getContext()),
         builder(loop.getLoc(), module.getContext()) {}
 
@@ -133,15 +136,15 @@ bool Outliner::isUnaliased(Value memref) {
 /// ceil((upper - lower) / step) of each dimension, and their product.
 Value Outliner::computeTripCounts() {
   Value product;
-  for (auto [lower, upper, step] : llvm::zip(
-           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
+  for (auto [lower, upper, step] :
+       llvm::zip(loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
     Value span = builder.createOrFold<arith::SubIOp>(upper, lower);
     Value count = builder.createOrFold<arith::CeilDivSIOp>(span, step);
     Value zero = builder.create<arith::ConstantIndexOp>(0);
     count = builder.createOrFold<arith::MaxSIOp>(count, zero);
     tripCounts.push_back(count);
-    product = product ? builder.createOrFold<arith::MulIOp>(product, count)
-                      : count;
+    product =
+        product ? builder.createOrFold<arith::MulIOp>(product, count) : count;
   }
   return product;
 }
@@ -164,10 +167,12 @@ void Outliner::captureValues() {
 
 void Outliner::buildBody() {
   Type index = builder.getIndexType();
-  SmallVector<Type> types = llvm::to_vector(ValueRange(captures.getArrayRef()).getTypes());
+  SmallVector<Type> types =
+      llvm::to_vector(ValueRange(captures.getArrayRef()).getTypes());
   types.append(2, index);
-  body = func::FuncOp::create(builder.getLoc(), (func.getName() + "_body").str(),
-                              builder.getFunctionType(types, {}));
+  body =
+      func::FuncOp::create(builder.getLoc(), (func.getName() + "_body").str(),
+                           builder.getFunctionType(types, {}));
   body.setPrivate();
   body->setAttr("no_inline", builder.getUnitAttr());
   for (auto [i, value] : llvm::enumerate(captures))
@@ -220,8 +225,8 @@ void Outliner::buildBody() {
 }
 
 Value Outliner::getField(Value pointer, int32_t index) {
-  return builder.create<LLVM::GEPOp>(getPointerType(builder), structure, pointer,
-                                     ArrayRef<LLVM::GEPArg>{0, index});
+  return builder.create<LLVM::GEPOp>(getPointerType(builder), structure,
+                                     pointer, ArrayRef<LLVM::GEPArg>{0, index});
 }
 
 /// The callback: reads the captured values and calls the body.
@@ -236,8 +241,8 @@ void Outliner::buildTask() {
   builder.setInsertionPoint(func);
   task = builder.create<LLVM::LLVMFuncOp>(
       (func.getName() + "_task").str(),
-      LLVM::LLVMFunctionType::get(
-          LLVM::LLVMVoidType::get(builder.getContext()), {pointer, i64, i64}),
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()),
+                                  {pointer, i64, i64}),
       LLVM::Linkage::Internal);
   symbols.insert(task);
   Block *entry = task.addEntryBlock(builder);
@@ -263,8 +268,8 @@ void Outliner::buildCall() {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(&func.getBody().front());
     Value one = builder.create<LLVM::ConstantOp>(builder.getI64IntegerAttr(1));
-    context = builder.create<LLVM::AllocaOp>(getPointerType(builder), structure,
-                                             one);
+    context =
+        builder.create<LLVM::AllocaOp>(getPointerType(builder), structure, one);
   }
   for (auto [i, value] : llvm::enumerate(captures))
     builder.create<LLVM::StoreOp>(toLLVM(builder, converter, value),
@@ -295,8 +300,8 @@ static bool hasOneIteration(scf::ParallelOp loop) {
       llvm::zip(loop.getLowerBound(), loop.getUpperBound(), loop.getStep()),
       [](auto bounds) {
         auto [lower, upper, step] = bounds;
-        auto low = getConstantIntValue(lower), high = getConstantIntValue(upper),
-             by = getConstantIntValue(step);
+        auto low = getConstantIntValue(lower),
+             high = getConstantIntValue(upper), by = getConstantIntValue(step);
         return low && high && by && *high > *low && *high - *low <= *by;
       });
 }
@@ -315,18 +320,18 @@ struct OutlineParallel : bitnet::impl::OutlineParallelBase<OutlineParallel> {
           return true;
       return false;
     };
-    WalkResult walk = module->walk<WalkOrder::PreOrder>([&](scf::ParallelOp
-                                                               loop) {
-      if (!loop.getInitVals().empty()) {
-        loop.emitError("parallel reductions have no lowering for a CPU");
-        return WalkResult::interrupt();
-      }
-      if (isNested(loop) || hasOneIteration(loop))
-        sequential.push_back(loop);
-      else
-        outermost.insert(loop);
-      return WalkResult::advance();
-    });
+    WalkResult walk =
+        module->walk<WalkOrder::PreOrder>([&](scf::ParallelOp loop) {
+          if (!loop.getInitVals().empty()) {
+            loop.emitError("parallel reductions have no lowering for a CPU");
+            return WalkResult::interrupt();
+          }
+          if (isNested(loop) || hasOneIteration(loop))
+            sequential.push_back(loop);
+          else
+            outermost.insert(loop);
+          return WalkResult::advance();
+        });
     if (walk.wasInterrupted())
       return signalPassFailure();
     for (scf::ParallelOp loop : sequential)

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "bitnet/Target/CPU/CodeGen.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
+#include "bitnet/Target/CPU/CodeGen.h"
 #include "bitnet/Target/CPU/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -22,7 +22,9 @@
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -34,6 +36,9 @@ static void addStructuredPasses(OpPassManager &manager) {
   manager.addPass(createLegalizeFloats());
   manager.addPass(createExpandCopies());
   manager.addPass(createLowerAffinePass());
+  manager.addNestedPass<func::FuncOp>(
+      vector::createLowerVectorMultiReductionPass(
+          vector::VectorMultiReductionLowering::InnerReduction));
   manager.addPass(createConvertVectorToSCFPass(
       VectorTransferToSCFOptions().enableFullUnroll()));
   manager.addPass(createCanonicalizerPass());
@@ -54,6 +59,8 @@ static void addGraphPasses(OpPassManager &manager) {
 static void addConversions(OpPassManager &manager) {
   ConvertVectorToLLVMPassOptions vectorOptions;
   vectorOptions.x86Vector = true;
+  // vector.reduction leaves the order open; sums of registers are trees.
+  vectorOptions.reassociateFPReductions = true;
   manager.addPass(createConvertVectorToLLVMPass(vectorOptions));
   manager.addPass(createUBToLLVMConversionPass());
   manager.addPass(createConvertMathToLLVMPass());

@@ -31,8 +31,8 @@ static Value makeConstant(OpBuilder &builder, Location loc, Type type,
 //===----------------------------------------------------------------------===//
 
 Truth Truth::operator&(Truth other) const {
-  return {builder, arith::AndIOp::create(builder, value.getLoc(), value,
-                                         other.value)};
+  return {builder,
+          arith::AndIOp::create(builder, value.getLoc(), value, other.value)};
 }
 
 Truth Truth::operator|(Truth other) const {
@@ -43,8 +43,7 @@ Truth Truth::operator|(Truth other) const {
 Truth Truth::operator!() const {
   Value ones = makeConstant(builder, value.getLoc(), value.getType(),
                             builder.getBoolAttr(true));
-  return {builder,
-          arith::XOrIOp::create(builder, value.getLoc(), value, ones)};
+  return {builder, arith::XOrIOp::create(builder, value.getLoc(), value, ones)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -53,13 +52,13 @@ Truth Truth::operator!() const {
 
 Bits Bits::constant(int64_t number) const {
   Type element = getElementTypeOrSelf(value.getType());
-  return Bits(*context,
-              makeConstant(context->builder, context->builder.getLoc(),
-                           value.getType(),
-                           IntegerAttr::get(
-                               element, APInt(element.getIntOrFloatBitWidth(),
-                                              number, /*isSigned=*/true,
-                                              /*implicitTrunc=*/true))));
+  return Bits(
+      *context,
+      makeConstant(
+          context->builder, context->builder.getLoc(), value.getType(),
+          IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(),
+                                          number, /*isSigned=*/true,
+                                          /*implicitTrunc=*/true))));
 }
 
 Bits Bits::operator+(Bits other) const {
@@ -92,13 +91,13 @@ Bits Bits::operator>>(int64_t count) const {
 }
 Truth Bits::operator!=(int64_t other) const {
   return {context->builder,
-          context->builder.create<arith::CmpIOp>(
-              arith::CmpIPredicate::ne, value, constant(other).value)};
+          context->builder.create<arith::CmpIOp>(arith::CmpIPredicate::ne,
+                                                 value, constant(other).value)};
 }
 Truth Bits::unsignedGreater(int64_t other) const {
   return {context->builder,
-          context->builder.create<arith::CmpIOp>(
-              arith::CmpIPredicate::ugt, value, constant(other).value)};
+          context->builder.create<arith::CmpIOp>(arith::CmpIPredicate::ugt,
+                                                 value, constant(other).value)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -110,10 +109,9 @@ FloatType Real::getElementType() const {
 }
 
 Real Real::constant(double number) const {
-  return Real(*context,
-              makeConstant(context->builder, context->builder.getLoc(),
-                           value.getType(),
-                           FloatAttr::get(getElementType(), number)));
+  return Real(*context, makeConstant(context->builder,
+                                     context->builder.getLoc(), value.getType(),
+                                     FloatAttr::get(getElementType(), number)));
 }
 
 static Real makeSpecial(Real like, const APFloat &number) {
@@ -156,8 +154,8 @@ Real Real::operator-() const {
 
 static Truth compare(arith::CmpFPredicate predicate, Real a, Real b) {
   ImplicitLocOpBuilder &builder = a.getContext().builder;
-  return {builder, builder.create<arith::CmpFOp>(predicate, a.getValue(),
-                                                 b.getValue())};
+  return {builder,
+          builder.create<arith::CmpFOp>(predicate, a.getValue(), b.getValue())};
 }
 
 Truth Real::operator<(Real other) const {
@@ -181,9 +179,8 @@ Bits Real::bits() const {
 }
 
 Real Real::fromBits(Real like, Bits bits) {
-  return Real(*like.context,
-              like.context->builder.create<arith::BitcastOp>(
-                  like.value.getType(), bits.getValue()));
+  return Real(*like.context, like.context->builder.create<arith::BitcastOp>(
+                                 like.value.getType(), bits.getValue()));
 }
 
 Real Real::abs() const {
@@ -246,8 +243,8 @@ Real Real::round() const {
 }
 
 Real Real::extend() const {
-  Type type = withElementType(value.getType(),
-                              Float64Type::get(value.getContext()));
+  Type type =
+      withElementType(value.getType(), Float64Type::get(value.getContext()));
   return Real(*context, context->builder.create<arith::ExtFOp>(type, value));
 }
 

@@ -59,8 +59,9 @@ private:
   mlir::Value value;
 };
 
-/// A float, or a vector of floats, with the operations of formulas. None of them
-/// carries fast-math flags: the formulas depend on the order of operations.
+/// A float, or a vector of floats, with the operations of formulas. None of
+/// them carries fast-math flags: the formulas depend on the order of
+/// operations.
 class Real {
 public:
   Real(RealContext &context, mlir::Value value)
@@ -114,7 +115,7 @@ public:
   /// Ties away from zero.
   Real round() const;
 
-  Real extend() const;       // to f64
+  Real extend() const; // to f64
   Real truncateTo(mlir::Type type) const;
 
 private:

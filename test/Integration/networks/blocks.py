@@ -97,6 +97,25 @@ class FeedForward(nn.Module):
         return x + self.down(self.sub_norm(y))
 
 
+class Extremes(nn.Module):
+    """One long layer of rows whose sums are as large as they can be: an
+    accumulator of 16 bits, or a correction that is off by one, shows here."""
+
+    def __init__(self, columns, how):
+        super().__init__()
+        self.linear = BitLinear(columns, 7, how)
+        alternating = torch.ones(columns)
+        alternating[1::2] = -1
+        with torch.no_grad():
+            self.linear.weight[0] = 1
+            self.linear.weight[1] = -1
+            self.linear.weight[2] = alternating
+            self.linear.weight[3] = 0 if how.weights == "ternary" else -alternating
+
+    def forward(self, x):
+        return self.linear(x)
+
+
 class Perceptron(nn.Module):
     """Feed-forward blocks alone: float activations in and out."""
 

@@ -16,6 +16,12 @@ import blocks
 import huggingface
 from quantizers import Linear
 
+# Mean difference, of the largest output. A rounding of an activation that falls
+# the other way (sums may be taken in another order) moves it by up to 1e-3.
+TOLERANCE = 1e-3
+# Where nothing is rounded, or the input itself is, nothing can fall otherwise.
+EXACT = 2e-6
+
 # What each export call is given. TorchScript's exporter leaves quantiser chains
 # as written; dynamo's decomposes and, at 23, uses RMSNormalization.
 EXPORTERS = [("torchscript", 17), ("torchscript", 18), ("dynamo", 18), ("dynamo", 23)]
@@ -67,6 +73,7 @@ class Case:
     exporter: str
     opset: int
     quick: bool = False
+    tolerance: float = TOLERANCE
 
 
 def floats(*shape):
@@ -145,7 +152,38 @@ def perceptrons():
             exporter=exporter, opset=opset,
             # Every quantiser once, through one exporter or the other.
             quick=column == (3 if row % 6 == 5 else row % 2),
+            tolerance=EXACT if linear.activation == "none" else TOLERANCE,
         )  # fmt: skip
+
+
+def extreme_inputs(columns, kind):
+    x = torch.ones(3, columns)
+    if kind == "mixed":
+        x[1], x[2, ::2] = -1, -1
+    elif kind == "zero":
+        x[:] = 0
+    elif kind == "random":
+        x = torch.randn(3, columns)
+    else:
+        x *= kind
+    return {"x": x}
+
+
+def extremes():
+    kinds = [(kind,) for kind in ("random", "mixed", "zero", 1e30, 1e-30)]
+    for columns in (2560, 2563):
+        for name in ("integer", "scaled", "b1-scaled-bias", "weight-only-row"):
+            linear = dataclasses.replace(LINEARS[name], bias=False)
+            yield Case(
+                name=f"extreme-{name}-{columns}",
+                family="extreme",
+                build=lambda columns=columns, linear=linear: blocks.Extremes(columns, linear),
+                samples=samples(
+                    lambda kind, columns=columns: extreme_inputs(columns, kind), kinds, True
+                ),
+                outputs=["out"], dynamic={"x": {0: "batch"}}, exporter="torchscript", opset=17,
+                quick=True, tolerance=EXACT,
+            )  # fmt: skip
 
 
 def transformers(cached):
@@ -229,4 +267,4 @@ def huggingfaces():
 
 
 def catalogue():
-    return [*perceptrons(), *transformers(False), *transformers(True), *huggingfaces()]
+    return [*extremes(), *perceptrons(), *transformers(False), *transformers(True), *huggingfaces()]

@@ -20,10 +20,11 @@
 
 namespace bitnet {
 
-/// Parses a comma-separated list of CPU levels, each with `+feature` words, such
-/// as `x86-64-v3,x86-64-v4+vnni`; `native` is the machine that the compiler runs
-/// on. An empty list is the default one. The order is that of preference, the
-/// best last. A failure names the word at fault and what is accepted.
+/// Parses a comma-separated list of CPU levels, each with `+feature` words,
+/// such as `x86-64-v3,x86-64-v4+vnni`; `native` is the machine that the
+/// compiler runs on. An empty list is the default one. The order is that of
+/// preference, the best last. A failure names the word at fault and what is
+/// accepted.
 llvm::Expected<llvm::SmallVector<TargetAttr>>
 parseCPUTargets(mlir::MLIRContext *context, llvm::StringRef list);
 

@@ -27,8 +27,8 @@ def ExpandMath : Pass<"bitnet-expand-math", "::mlir::ModuleOp"> {
     `vector.fma` and `arith.remf` are expanded too where no instruction does them.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+    "::bitnet::BitNetDialect", "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
   let statistics = [Statistic<"numExpanded", "functions", "math functions expanded">];
 }
@@ -47,7 +47,8 @@ def LegalizeFloats : Pass<"bitnet-legalize-floats", "::mlir::ModuleOp"> {
     becomes `bitcast(zext(bitcast %x) << 16)`.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"
+    "::bitnet::BitNetDialect", "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"
   ];
 }
 

@@ -21,8 +21,8 @@ Value bitnet::findBufferRoot(Value memref) {
   return memref;
 }
 
-/// Memory that nothing else names: an allocation, an entry's argument, a global,
-/// an archive entry.
+/// Memory that nothing else names: an allocation, an entry's argument, a
+/// global, an archive entry.
 static bool isKnownRoot(Value root) {
   if (auto argument = dyn_cast<BlockArgument>(root))
     return isa<func::FuncOp>(argument.getOwner()->getParentOp()) &&

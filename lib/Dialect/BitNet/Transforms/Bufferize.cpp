@@ -50,8 +50,8 @@ SmallVector<Caches> collectCaches(ModuleOp module) {
   return caches;
 }
 
-/// Gives each op that accumulates onto a fill a fill of its own: to fill again is
-/// cheaper than to copy.
+/// Gives each op that accumulates onto a fill a fill of its own: to fill again
+/// is cheaper than to copy.
 void unshareFills(ModuleOp module) {
   SmallVector<linalg::FillOp> fills;
   module.walk([&](linalg::FillOp op) {

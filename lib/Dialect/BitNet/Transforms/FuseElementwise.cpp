@@ -82,8 +82,8 @@ bool isCheap(linalg::GenericOp op, int64_t limit) {
   return true;
 }
 
-/// Reads at most one tensor of the size of its result, in the result's order: to
-/// read it again costs what reading a stored result would.
+/// Reads at most one tensor of the size of its result, in the result's order:
+/// to read it again costs what reading a stored result would.
 bool readsOneStream(linalg::GenericOp op) {
   unsigned streams = 0;
   for (OpOperand *input : op.getDpsInputOperands()) {

@@ -41,9 +41,8 @@ void allowReassociation(linalg::LinalgOp op) {
     auto combiner = cast<arith::ArithFastMathInterface>(combiners.front());
     arith::FastMathFlags flags = combiner.getFastMathFlagsAttr().getValue() |
                                  arith::FastMathFlags::reassoc;
-    combiner->setAttr(
-        combiner.getFastMathAttrName(),
-        arith::FastMathFlagsAttr::get(op.getContext(), flags));
+    combiner->setAttr(combiner.getFastMathAttrName(),
+                      arith::FastMathFlagsAttr::get(op.getContext(), flags));
   }
 }
 

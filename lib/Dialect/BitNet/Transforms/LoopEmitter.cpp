@@ -53,8 +53,8 @@ LoopEmitter::Split LoopEmitter::chooseSplit() {
   unsigned last = order.dims.size();
   if (last == 0)
     return {};
-  bool innermostIsParallel = linalg::isParallelIterator(
-      op.getIteratorTypesArray()[order.dims.back()]);
+  bool innermostIsParallel =
+      linalg::isParallelIterator(op.getIteratorTypesArray()[order.dims.back()]);
   unsigned outer = std::min(order.numParallel, last - innermostIsParallel);
   int64_t rows = 1;
   for (unsigned level = 0; level < outer; ++level)
@@ -199,8 +199,7 @@ SmallVector<Value> LoopEmitter::emitLoop(unsigned level, ValueRange sums,
   unsigned dim = order.dims[level];
   Value begin = lower[dim] ? lower[dim] : constant(0);
   Value end = upper[dim] ? upper[dim] : extents[dim];
-  auto loop =
-      scf::ForOp::create(builder, loc, begin, end, constant(1), sums);
+  auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1), sums);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   bind(level, loop.getInductionVar());

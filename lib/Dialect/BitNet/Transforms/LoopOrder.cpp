@@ -52,8 +52,8 @@ static int64_t scoreGathers(linalg::LinalgOp op, unsigned dim, int64_t weight) {
       if (!position || position.getDim() != dim)
         continue;
       bool last = i + 1 == load.getIndices().size();
-      score += last && isContiguousInside(load.getMemRefType()) ? weight
-                                                                : -weight;
+      score +=
+          last && isContiguousInside(load.getMemRefType()) ? weight : -weight;
     }
   });
   return score;
@@ -72,9 +72,9 @@ static unsigned chooseInnermost(linalg::LinalgOp op) {
     for (OpOperand &operand : op->getOpOperands()) {
       auto type = dyn_cast<MemRefType>(operand.get().getType());
       if (type)
-        score += scoreOperand(type, op.getMatchingIndexingMap(&operand), dim,
-                              op.isDpsInit(&operand) ? storeWeight
-                                                     : loadWeight);
+        score +=
+            scoreOperand(type, op.getMatchingIndexingMap(&operand), dim,
+                         op.isDpsInit(&operand) ? storeWeight : loadWeight);
     }
     if (score > bestScore) {
       bestScore = score;
@@ -116,8 +116,8 @@ bitnet::LoopOrder bitnet::chooseLoopOrder(linalg::LinalgOp op) {
   return order;
 }
 
-/// Operand `type`, indexed by `map`, holds `dim` and `dim + 1` as one dimension,
-/// or neither of them.
+/// Operand `type`, indexed by `map`, holds `dim` and `dim + 1` as one
+/// dimension, or neither of them.
 static bool canMerge(MemRefType type, AffineMap map, unsigned dim) {
   if (!map.isProjectedPermutation())
     return false;

@@ -25,8 +25,9 @@ struct LoopOrder {
 /// The order in which the innermost loop runs along contiguous memory.
 LoopOrder chooseLoopOrder(mlir::linalg::LinalgOp op);
 
-/// Groups of dimensions that every operand holds side by side in memory, so that
-/// one loop can run over each group; empty where there is nothing to merge.
+/// Groups of dimensions that every operand holds side by side in memory, so
+/// that one loop can run over each group; empty where there is nothing to
+/// merge.
 llvm::SmallVector<mlir::ReassociationIndices>
 findMergeableDims(mlir::linalg::LinalgOp op);
 

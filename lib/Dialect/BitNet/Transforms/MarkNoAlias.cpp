@@ -34,8 +34,7 @@ bool isAloneInCall(func::CallOp call, unsigned index) {
   return true;
 }
 
-struct MarkNoAliasPass
-    : public bitnet::impl::MarkNoAliasBase<MarkNoAliasPass> {
+struct MarkNoAliasPass : public bitnet::impl::MarkNoAliasBase<MarkNoAliasPass> {
   using MarkNoAliasBase::MarkNoAliasBase;
 
   void runOnOperation() override {
@@ -52,11 +51,10 @@ private:
     if (calls.empty())
       return;
     for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-      if (!isa<BaseMemRefType>(function.getArgument(i).getType()))
+      if (!isa<BaseMemRefType>(function.getArgumentTypes()[i]))
         continue;
-      if (!llvm::all_of(calls, [&](func::CallOp call) {
-            return isAloneInCall(call, i);
-          }))
+      if (!llvm::all_of(
+              calls, [&](func::CallOp call) { return isAloneInCall(call, i); }))
         continue;
       function.setArgAttr(i, "llvm.noalias", UnitAttr::get(&getContext()));
       ++marked;

@@ -50,8 +50,8 @@ bool isComputeOp(Operation *op) {
          isa<DestinationStyleOpInterface>(op);
 }
 
-/// A loop of scalar work only. Loops around compute ops stay in the entry, which
-/// schedules them.
+/// A loop of scalar work only. Loops around compute ops stay in the entry,
+/// which schedules them.
 bool isScalarLoop(Operation *op) {
   if (!isa<scf::ForOp, scf::ParallelOp, scf::ForallOp>(op) ||
       op->getNumResults() != 0)
@@ -94,8 +94,8 @@ std::string getKernelName(Operation *op) {
   return name;
 }
 
-/// What an op reads from outside: operands and captured values, each once; scalar
-/// constants apart.
+/// What an op reads from outside: operands and captured values, each once;
+/// scalar constants apart.
 struct Captures {
   SetVector<Value> arguments;
   SetVector<Operation *> constants;

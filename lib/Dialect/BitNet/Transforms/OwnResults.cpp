@@ -21,38 +21,36 @@ using namespace mlir;
 
 namespace {
 
-/// The tensor whose buffer `value` takes over as a whole, null where it has a
-/// buffer of its own or its origin is not known.
-Value getTakenOver(Value value) {
+/// The operand whose buffer `value` takes over as a whole; null where there is
+/// none or it is not known.
+OpOperand *getTakenOver(Value value) {
   Operation *op = value.getDefiningOp();
   if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ReshapeOp,
           tensor::CastOp>(op))
-    return op->getOperand(0);
+    return &op->getOpOperand(0);
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
-    return insert.getDest();
+    return &insert.getDestMutable();
   if (auto insert = dyn_cast<tensor::InsertOp>(op))
-    return insert.getDest();
+    return &insert.getDestMutable();
   if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
-    return dps.getTiedOpOperand(cast<OpResult>(value))->get();
-  return {};
+    return dps.getTiedOpOperand(cast<OpResult>(value));
+  return nullptr;
 }
 
-/// Bufferization will give `value` a whole new buffer.
-bool isOwned(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
+/// The use of the new buffer that the tensor in `use` will lie in; null where
+/// it lies in another's.
+OpOperand *findNewBuffer(OpOperand *use) {
+  while (use && use->get().getDefiningOp()) {
     if (isa<tensor::EmptyOp, tensor::FromElementsOp, tensor::GenerateOp,
             tensor::SplatOp, tensor::PadOp, tensor::ConcatOp,
-            bufferization::AllocTensorOp>(op))
-      return true;
-    value = getTakenOver(value);
-    if (!value)
-      return false;
+            bufferization::AllocTensorOp>(use->get().getDefiningOp()))
+      return use;
+    use = getTakenOver(use->get());
   }
-  return false;
+  return nullptr;
 }
 
-struct OwnResultsPass
-    : public bitnet::impl::OwnResultsBase<OwnResultsPass> {
+struct OwnResultsPass : public bitnet::impl::OwnResultsBase<OwnResultsPass> {
   using OwnResultsBase::OwnResultsBase;
 
   void runOnOperation() override {
@@ -60,7 +58,7 @@ struct OwnResultsPass
     if (function.isExternal())
       return;
     markArguments(function);
-    function.walk([&](func::ReturnOp op) { copyResults(op); });
+    function.walk([&](func::ReturnOp op) { ownResults(op); });
   }
 
 private:
@@ -73,17 +71,32 @@ private:
         function.setArgAttr(argument.getArgNumber(), name, readOnly);
   }
 
-  void copyResults(func::ReturnOp op) {
-    OpBuilder builder(op);
+  void ownResults(func::ReturnOp op) {
     for (OpOperand &operand : op->getOpOperands()) {
       auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-      if (!type || isOwned(operand.get()))
+      if (!type)
         continue;
+      if (OpOperand *buffer = findNewBuffer(&operand)) {
+        keepApart(*buffer);
+        continue;
+      }
+      OpBuilder builder(op);
       operand.set(bufferization::AllocTensorOp::create(
           builder, op.getLoc(), type, /*dynamicSizes=*/ValueRange(),
           /*copy=*/operand.get(), /*memorySpace=*/IntegerAttr()));
       ++copies;
     }
+  }
+
+  /// An empty tensor may be laid out as a part of another, an allocated one
+  /// not.
+  void keepApart(OpOperand &use) {
+    auto empty = use.get().getDefiningOp<tensor::EmptyOp>();
+    if (!empty)
+      return;
+    OpBuilder builder(empty);
+    use.set(bufferization::AllocTensorOp::create(
+        builder, empty.getLoc(), empty.getType(), empty.getDynamicSizes()));
   }
 };
 

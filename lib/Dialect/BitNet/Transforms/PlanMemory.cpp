@@ -106,8 +106,8 @@ private:
   DenseMap<Operation *, unsigned> positions;
 };
 
-/// Gives `buffer` the smallest gap between the placed buffers that live with it.
-/// `placed` is sorted by offset. Returns where the buffer ends.
+/// Gives `buffer` the smallest gap between the placed buffers that live with
+/// it. `placed` is sorted by offset. Returns where the buffer ends.
 uint64_t place(Buffer &buffer, SmallVectorImpl<Buffer *> &placed,
                uint64_t alignment) {
   uint64_t end = 0;
@@ -134,8 +134,10 @@ uint64_t place(Buffer &buffer, SmallVectorImpl<Buffer *> &placed,
 uint64_t assignOffsets(MutableArrayRef<Buffer> buffers, uint64_t alignment) {
   SmallVector<Buffer *> order =
       llvm::map_to_vector(buffers, [](Buffer &buffer) { return &buffer; });
-  llvm::stable_sort(order,
-                    [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
+  // Of equal sizes, the first in the entry first.
+  llvm::sort(order, [](Buffer *a, Buffer *b) {
+    return std::make_pair(b->bytes, a) < std::make_pair(a->bytes, b);
+  });
   SmallVector<Buffer *> placed;
   uint64_t total = 0;
   for (Buffer *buffer : order)
@@ -143,14 +145,13 @@ uint64_t assignOffsets(MutableArrayRef<Buffer> buffers, uint64_t alignment) {
   return llvm::alignTo(total, alignment);
 }
 
-struct PlanMemoryPass
-    : public bitnet::impl::PlanMemoryBase<PlanMemoryPass> {
+struct PlanMemoryPass : public bitnet::impl::PlanMemoryBase<PlanMemoryPass> {
   using PlanMemoryBase::PlanMemoryBase;
 
   void runOnOperation() override {
     if (alignment <= 0 || !llvm::isPowerOf2_64(alignment)) {
       getOperation().emitError("alignment must be a power of two, not ")
-          << alignment;
+          << alignment.getValue();
       return signalPassFailure();
     }
     for (auto function : getOperation().getOps<func::FuncOp>())
@@ -212,9 +213,9 @@ private:
       OpBuilder builder(alloc);
       Value offset = arith::ConstantIndexOp::create(builder, alloc.getLoc(),
                                                     buffer.offset);
-      Value view = memref::ViewOp::create(
-          builder, alloc.getLoc(), alloc.getType(), entry.getArgument(1),
-          offset, ValueRange());
+      Value view =
+          memref::ViewOp::create(builder, alloc.getLoc(), alloc.getType(),
+                                 entry.getArgument(1), offset, ValueRange());
       alloc.replaceAllUsesWith(view);
       alloc.erase();
     }

@@ -43,8 +43,8 @@ private:
       return op.emitError("its function has no archive argument; "
                           "bitnet-plan-memory adds it");
     OpBuilder builder(op);
-    Value offset = arith::ConstantIndexOp::create(builder, op.getLoc(),
-                                                  op.getOffset());
+    Value offset =
+        arith::ConstantIndexOp::create(builder, op.getLoc(), op.getOffset());
     Value view =
         memref::ViewOp::create(builder, op.getLoc(), type,
                                function.getArgument(0), offset, ValueRange());

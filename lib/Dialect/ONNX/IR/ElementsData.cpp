@@ -17,12 +17,14 @@ using namespace mlir;
 namespace bitnet::onnx {
 
 unsigned getStorageBitWidth(Type elementType) {
-  unsigned width = elementType.isIntOrFloat() ? elementType.getIntOrFloatBitWidth() : 8;
+  unsigned width =
+      elementType.isIntOrFloat() ? elementType.getIntOrFloatBitWidth() : 8;
   return width == 1 ? 8 : width;
 }
 
 int64_t getStorageBytes(ShapedType type) {
-  int64_t bits = type.getNumElements() * getStorageBitWidth(type.getElementType());
+  int64_t bits =
+      type.getNumElements() * getStorageBitWidth(type.getElementType());
   return (bits + 7) / 8;
 }
 
@@ -35,7 +37,8 @@ namespace {
 uint64_t loadBits(const char *data, unsigned width, int64_t index) {
   if (width < 8) {
     int64_t bit = index * width;
-    return (static_cast<uint8_t>(data[bit / 8]) >> (bit % 8)) & ((1u << width) - 1);
+    return (static_cast<uint8_t>(data[bit / 8]) >> (bit % 8)) &
+           ((1u << width) - 1);
   }
   uint64_t bits = 0;
   std::memcpy(&bits, data + index * (width / 8), width / 8);
@@ -136,8 +139,9 @@ bool convertDense(DenseElementsAttr dense, std::vector<T> &out) {
   }
   bool isUnsigned = element.isUnsignedInteger() || element.isInteger(1);
   auto convert = [&](const APInt &value) {
-    return static_cast<T>(isUnsigned ? static_cast<int64_t>(value.getZExtValue())
-                                     : value.getSExtValue());
+    return static_cast<T>(isUnsigned
+                              ? static_cast<int64_t>(value.getZExtValue())
+                              : value.getSExtValue());
   };
   if (dense.isSplat())
     out.assign(count, convert(dense.getSplatValue<APInt>()));
@@ -169,8 +173,10 @@ std::optional<ElementsView<T>> ElementsView<T>::get(ElementsAttr attr) {
   } else {
     return std::nullopt;
   }
-  if (data && holds<T>(element) && reinterpret_cast<uintptr_t>(data) % alignof(T) == 0) {
-    result.view = ArrayRef<T>(reinterpret_cast<const T *>(data), attr.getNumElements());
+  if (data && holds<T>(element) &&
+      reinterpret_cast<uintptr_t>(data) % alignof(T) == 0) {
+    result.view =
+        ArrayRef<T>(reinterpret_cast<const T *>(data), attr.getNumElements());
     return result;
   }
   result.owned = std::make_shared<std::vector<T>>();
@@ -202,12 +208,14 @@ static ElementsAttr makeDense(RankedTensorType type, ArrayRef<char> data) {
   if (count == 0)
     return DenseElementsAttr::get(type, ArrayRef<Attribute>());
   if (element.isIntOrFloat() && element.getIntOrFloatBitWidth() >= 8)
-    return DenseElementsAttr::getFromRawBuffer(type, data.take_front(getStorageBytes(type)));
+    return DenseElementsAttr::getFromRawBuffer(
+        type, data.take_front(getStorageBytes(type)));
   SmallVector<APInt> values;
   for (int64_t i = 0; i < count; ++i) {
     uint64_t bits = loadBits(data.data(), width, i);
-    values.push_back(element.isInteger(1) ? APInt(1, bits != 0)
-                                          : APInt(element.getIntOrFloatBitWidth(), bits));
+    values.push_back(element.isInteger(1)
+                         ? APInt(1, bits != 0)
+                         : APInt(element.getIntOrFloatBitWidth(), bits));
   }
   if (auto floatType = dyn_cast<FloatType>(element)) {
     SmallVector<APFloat> floats;
@@ -218,7 +226,8 @@ static ElementsAttr makeDense(RankedTensorType type, ArrayRef<char> data) {
   return DenseElementsAttr::get(type, values);
 }
 
-ElementsAttr makeElements(RankedTensorType type, AsmResourceBlob blob, StringRef name) {
+ElementsAttr makeElements(RankedTensorType type, AsmResourceBlob blob,
+                          StringRef name) {
   ArrayRef<char> data = blob.getData();
   if (static_cast<int64_t>(data.size()) < getStorageBytes(type))
     return {};
@@ -230,12 +239,14 @@ ElementsAttr makeElements(RankedTensorType type, AsmResourceBlob blob, StringRef
 namespace {
 /// Stores an element as a blob holds it.
 template <typename T>
-void storeBits(Type element, T value, char *data, unsigned width, int64_t index) {
+void storeBits(Type element, T value, char *data, unsigned width,
+               int64_t index) {
   uint64_t bits;
   if (auto type = dyn_cast<FloatType>(element)) {
     APFloat number(static_cast<double>(value));
     bool losesInfo;
-    number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
+    number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                   &losesInfo);
     bits = number.bitcastToAPInt().getZExtValue();
   } else {
     if constexpr (std::is_same_v<T, int64_t>)
@@ -257,7 +268,8 @@ void storeBits(Type element, T value, char *data, unsigned width, int64_t index)
 } // namespace
 
 template <typename T>
-ElementsAttr makeElements(RankedTensorType type, ArrayRef<T> values, StringRef name) {
+ElementsAttr makeElements(RankedTensorType type, ArrayRef<T> values,
+                          StringRef name) {
   Type element = type.getElementType();
   unsigned width = getStorageBitWidth(element);
   int64_t bytes = getStorageBytes(type);
@@ -273,8 +285,11 @@ ElementsAttr makeElements(RankedTensorType type, ArrayRef<T> values, StringRef n
   return makeElements(type, std::move(blob), name);
 }
 
-template ElementsAttr makeElements<float>(RankedTensorType, ArrayRef<float>, StringRef);
-template ElementsAttr makeElements<double>(RankedTensorType, ArrayRef<double>, StringRef);
-template ElementsAttr makeElements<int64_t>(RankedTensorType, ArrayRef<int64_t>, StringRef);
+template ElementsAttr makeElements<float>(RankedTensorType, ArrayRef<float>,
+                                          StringRef);
+template ElementsAttr makeElements<double>(RankedTensorType, ArrayRef<double>,
+                                           StringRef);
+template ElementsAttr makeElements<int64_t>(RankedTensorType, ArrayRef<int64_t>,
+                                            StringRef);
 
 } // namespace bitnet::onnx

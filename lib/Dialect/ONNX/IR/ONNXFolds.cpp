@@ -15,7 +15,9 @@ using namespace mlir;
 using namespace bitnet::onnx;
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
-OpFoldResult NoValueOp::fold(FoldAdaptor) { return UnitAttr::get(getContext()); }
+OpFoldResult NoValueOp::fold(FoldAdaptor) {
+  return UnitAttr::get(getContext());
+}
 OpFoldResult IdentityOp::fold(FoldAdaptor) {
   return getInput().getType() == getOutput().getType() ? getInput() : Value();
 }
@@ -26,7 +28,9 @@ static OpFoldResult sameTypeOperand(Value operand, Value result) {
   return operand.getType() == result.getType() ? operand : Value();
 }
 
-OpFoldResult CastOp::fold(FoldAdaptor) { return sameTypeOperand(getInput(), getOutput()); }
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  return sameTypeOperand(getInput(), getOutput());
+}
 
 //===----------------------------------------------------------------------===//
 // Shapes
@@ -40,7 +44,8 @@ OpFoldResult ShapeOp::fold(FoldAdaptor) {
   };
   int64_t start = clamp(getStart());
   int64_t end = clamp(getEnd().value_or(rank));
-  ArrayRef<int64_t> dims = type.getShape().slice(start, std::max<int64_t>(end - start, 0));
+  ArrayRef<int64_t> dims =
+      type.getShape().slice(start, std::max<int64_t>(end - start, 0));
   if (llvm::any_of(dims, ShapedType::isDynamic))
     return {};
   auto result = RankedTensorType::get({static_cast<int64_t>(dims.size())},
@@ -52,21 +57,31 @@ OpFoldResult ShapeOp::fold(FoldAdaptor) {
 
 OpFoldResult SizeOp::fold(FoldAdaptor) {
   auto type = cast<RankedTensorType>(getData().getType());
-  if (!type.hasStaticShape() || getType() != RankedTensorType::get({}, IntegerType::get(getContext(), 64)))
+  if (!type.hasStaticShape() ||
+      getType() !=
+          RankedTensorType::get({}, IntegerType::get(getContext(), 64)))
     return {};
-  return DenseElementsAttr::get(cast<RankedTensorType>(getType()), type.getNumElements());
+  return DenseElementsAttr::get(cast<RankedTensorType>(getType()),
+                                type.getNumElements());
 }
 
 /// A view of `data` as `result` that cannot change its shape.
 static OpFoldResult foldReshapeLike(Value data, Value result) {
   auto type = cast<RankedTensorType>(result.getType());
   // With one dynamic dimension at most, equal types have equal extents.
-  return type.getNumDynamicDims() <= 1 ? sameTypeOperand(data, result) : OpFoldResult();
+  return type.getNumDynamicDims() <= 1 ? sameTypeOperand(data, result)
+                                       : OpFoldResult();
 }
 
-OpFoldResult ReshapeOp::fold(FoldAdaptor) { return foldReshapeLike(getData(), getReshaped()); }
-OpFoldResult SqueezeOp::fold(FoldAdaptor) { return sameTypeOperand(getData(), getSqueezed()); }
-OpFoldResult UnsqueezeOp::fold(FoldAdaptor) { return sameTypeOperand(getData(), getExpanded()); }
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  return foldReshapeLike(getData(), getReshaped());
+}
+OpFoldResult SqueezeOp::fold(FoldAdaptor) {
+  return sameTypeOperand(getData(), getSqueezed());
+}
+OpFoldResult UnsqueezeOp::fold(FoldAdaptor) {
+  return sameTypeOperand(getData(), getExpanded());
+}
 
 OpFoldResult ExpandOp::fold(FoldAdaptor) {
   // A dynamic dimension could be 1 and broadcast.
@@ -76,8 +91,9 @@ OpFoldResult ExpandOp::fold(FoldAdaptor) {
 }
 
 OpFoldResult ConcatOp::fold(FoldAdaptor) {
-  return getInputs().size() == 1 ? sameTypeOperand(getInputs().front(), getConcatResult())
-                                 : OpFoldResult();
+  return getInputs().size() == 1
+             ? sameTypeOperand(getInputs().front(), getConcatResult())
+             : OpFoldResult();
 }
 
 /// The permutation, spelled out where the attribute is absent.
@@ -103,15 +119,16 @@ namespace {
 /// Transpose(Transpose(x)) is one Transpose.
 struct MergeTransposes : OpRewritePattern<TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(TransposeOp op,
+                                PatternRewriter &rewriter) const override {
     auto inner = op.getData().getDefiningOp<TransposeOp>();
     if (!inner)
       return failure();
     SmallVector<int64_t> first = getPermutation(inner), perm;
     for (int64_t axis : getPermutation(op))
       perm.push_back(first[axis]);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), inner.getData(),
-                                             rewriter.getDenseI64ArrayAttr(perm));
+    rewriter.replaceOpWithNewOp<TransposeOp>(
+        op, op.getType(), inner.getData(), rewriter.getDenseI64ArrayAttr(perm));
     return success();
   }
 };
@@ -130,32 +147,38 @@ bool isLosslessCast(Type from, Type to) {
     bool toSigned = !to.isUnsignedInteger();
     if (fromSigned && !toSigned)
       return false;
-    return from.getIntOrFloatBitWidth() + (toSigned && !fromSigned) <= to.getIntOrFloatBitWidth();
+    return from.getIntOrFloatBitWidth() + (toSigned && !fromSigned) <=
+           to.getIntOrFloatBitWidth();
   }
   // Integers that fit a float's significand.
   if (isa<IntegerType>(from) && isa<FloatType>(to))
-    return from.getIntOrFloatBitWidth() <= cast<FloatType>(to).getFPMantissaWidth();
+    return from.getIntOrFloatBitWidth() <=
+           cast<FloatType>(to).getFPMantissaWidth();
   return false;
 }
 
 /// Cast(Cast(x)) with a lossless inner one is one Cast.
 struct MergeCasts : OpRewritePattern<CastOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(CastOp op,
+                                PatternRewriter &rewriter) const override {
     auto inner = op.getInput().getDefiningOp<CastOp>();
     if (!inner || !isLosslessCast(getElementTypeOrSelf(inner.getInput()),
                                   getElementTypeOrSelf(inner.getOutput())))
       return failure();
-    rewriter.modifyOpInPlace(op, [&] { op.getInputMutable().assign(inner.getInput()); });
+    rewriter.modifyOpInPlace(
+        op, [&] { op.getInputMutable().assign(inner.getInput()); });
     return success();
   }
 };
 
 struct CastLikeToCast : OpRewritePattern<CastLikeOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(CastLikeOp op, PatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<CastOp>(op, op.getType(), op.getInput(), IntegerAttr(),
-                                        op.getSaturateAttr(), op.getRoundModeAttr());
+  LogicalResult matchAndRewrite(CastLikeOp op,
+                                PatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<CastOp>(op, op.getType(), op.getInput(),
+                                        IntegerAttr(), op.getSaturateAttr(),
+                                        op.getRoundModeAttr());
     return success();
   }
 };
@@ -163,14 +186,16 @@ struct CastLikeToCast : OpRewritePattern<CastLikeOp> {
 /// Dropout in inference is its input.
 struct DropInferenceDropout : OpRewritePattern<DropoutOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(DropoutOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(DropoutOp op,
+                                PatternRewriter &rewriter) const override {
     if (!isAbsent(op.getTrainingMode())) {
       DenseElementsAttr mode;
       if (!matchPattern(op.getTrainingMode(), m_Constant(&mode)) ||
           !mode.isSplat() || mode.getSplatValue<bool>())
         return failure();
     }
-    if (!op.getMask().use_empty() || op.getData().getType() != op.getOutput().getType())
+    if (!op.getMask().use_empty() ||
+        op.getData().getType() != op.getOutput().getType())
       return failure();
     rewriter.replaceAllUsesWith(op.getOutput(), op.getData());
     rewriter.eraseOp(op);
@@ -181,31 +206,38 @@ struct DropInferenceDropout : OpRewritePattern<DropoutOp> {
 /// Reshape(Reshape(x)) keeps the outer, unless its shape copies dimensions.
 struct MergeReshapes : OpRewritePattern<ReshapeOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ReshapeOp op,
+                                PatternRewriter &rewriter) const override {
     auto inner = op.getData().getDefiningOp<ReshapeOp>();
     if (!inner)
       return failure();
     std::optional<SmallVector<int64_t>> shape = getConstantInts(op.getShape());
     if (!shape || llvm::is_contained(*shape, 0))
       return failure();
-    rewriter.modifyOpInPlace(op, [&] { op.getDataMutable().assign(inner.getData()); });
+    rewriter.modifyOpInPlace(
+        op, [&] { op.getDataMutable().assign(inner.getData()); });
     return success();
   }
 };
 } // namespace
 
-void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                              MLIRContext *context) {
   patterns.add<MergeTransposes>(context);
 }
-void CastOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+void CastOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                         MLIRContext *context) {
   patterns.add<MergeCasts>(context);
 }
-void CastLikeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+void CastLikeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                             MLIRContext *context) {
   patterns.add<CastLikeToCast>(context);
 }
-void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                            MLIRContext *context) {
   patterns.add<MergeReshapes>(context);
 }
-void DropoutOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+void DropoutOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                            MLIRContext *context) {
   patterns.add<DropInferenceDropout>(context);
 }

@@ -27,7 +27,8 @@ std::optional<int64_t> bitnet::onnx::normalizeAxis(int64_t axis, int64_t rank) {
 
 std::optional<SmallVector<int64_t>> bitnet::onnx::getConstantInts(Value value) {
   ElementsAttr attr;
-  if (!matchPattern(value, m_Constant(&attr)) || !isa<IntegerType>(attr.getElementType()))
+  if (!matchPattern(value, m_Constant(&attr)) ||
+      !isa<IntegerType>(attr.getElementType()))
     return std::nullopt;
   auto view = ElementsView<int64_t>::get(attr);
   if (!view)

@@ -23,14 +23,16 @@ static int64_t getIntOr(Operation *op, StringRef name, int64_t otherwise) {
   return attr ? attr.getInt() : otherwise;
 }
 
-LogicalResult bitnet::onnx::OpTrait::impl::verifySameOperandElements(Operation *op) {
+LogicalResult
+bitnet::onnx::OpTrait::impl::verifySameOperandElements(Operation *op) {
   RankedTensorType first = getFirstOperandType(op);
   if (!first)
     return op->emitOpError("expects at least one tensor");
   for (Value operand : op->getOperands()) {
     auto type = dyn_cast<RankedTensorType>(operand.getType());
     if (type && type.getElementType() != first.getElementType())
-      return op->emitOpError("expects inputs of one element type, but they are ")
+      return op->emitOpError(
+                 "expects inputs of one element type, but they are ")
              << first.getElementType() << " and " << type.getElementType();
   }
   return success();
@@ -73,7 +75,8 @@ LogicalResult bitnet::onnx::OpTrait::impl::verifyReduction(Operation *op) {
   bool keep = getIntOr(op, "keepdims", 1) != 0;
   int64_t rank = keep ? data.getRank() : data.getRank() - reduced->size();
   if (result.getRank() != rank)
-    return op->emitOpError("result has rank ") << result.getRank() << ", expected " << rank;
+    return op->emitOpError("result has rank ")
+           << result.getRank() << ", expected " << rank;
   return success();
 }
 
@@ -82,15 +85,18 @@ LogicalResult bitnet::onnx::OpTrait::impl::verifyKeepsElements(Operation *op) {
   auto result = dyn_cast<RankedTensorType>(op->getResult(0).getType());
   if (first && result && first.getElementType() != result.getElementType())
     return op->emitOpError("result has element type ")
-           << result.getElementType() << ", expected " << first.getElementType();
+           << result.getElementType() << ", expected "
+           << first.getElementType();
   return success();
 }
 
-LogicalResult bitnet::onnx::OpTrait::impl::verifySameShapeAsFirst(Operation *op) {
+LogicalResult
+bitnet::onnx::OpTrait::impl::verifySameShapeAsFirst(Operation *op) {
   RankedTensorType first = getFirstOperandType(op);
   auto result = dyn_cast<RankedTensorType>(op->getResult(0).getType());
   if (first && result && failed(verifyCompatibleShape(first, result)))
-    return op->emitOpError("result's shape differs from that of the first input");
+    return op->emitOpError(
+        "result's shape differs from that of the first input");
   return success();
 }
 
@@ -100,7 +106,8 @@ LogicalResult bitnet::onnx::OpTrait::impl::verifyWindow(Operation *op) {
   if (first.getRank() < 3 || result.getRank() != first.getRank())
     return op->emitOpError("expects input and result of one rank, 3 or more");
   size_t spatial = first.getRank() - 2;
-  auto check = [&](StringRef name, size_t length, int64_t least) -> LogicalResult {
+  auto check = [&](StringRef name, size_t length,
+                   int64_t least) -> LogicalResult {
     auto values = op->getAttrOfType<DenseI64ArrayAttr>(name);
     if (!values)
       return success();
@@ -110,8 +117,10 @@ LogicalResult bitnet::onnx::OpTrait::impl::verifyWindow(Operation *op) {
                                << " values of at least " << least;
     return success();
   };
-  if (failed(check("kernel_shape", spatial, 1)) || failed(check("strides", spatial, 1)) ||
-      failed(check("dilations", spatial, 1)) || failed(check("pads", 2 * spatial, 0)))
+  if (failed(check("kernel_shape", spatial, 1)) ||
+      failed(check("strides", spatial, 1)) ||
+      failed(check("dilations", spatial, 1)) ||
+      failed(check("pads", 2 * spatial, 0)))
     return failure();
   return success();
 }

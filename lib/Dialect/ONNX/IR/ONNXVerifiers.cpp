@@ -28,21 +28,25 @@ static bool mayEqual(int64_t a, int64_t b) {
   return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
 }
 
-static LogicalResult expectRank(Operation *op, Value value, int64_t rank, StringRef what) {
+static LogicalResult expectRank(Operation *op, Value value, int64_t rank,
+                                StringRef what) {
   if (rankOf(value) == rank)
     return success();
-  return op->emitOpError() << what << " has rank " << rankOf(value) << ", expected " << rank;
+  return op->emitOpError() << what << " has rank " << rankOf(value)
+                           << ", expected " << rank;
 }
 
 /// The length of a 1-D tensor of integers must be `length`, where it is known.
-static LogicalResult expectLength(Operation *op, Value value, int64_t length, StringRef what) {
+static LogicalResult expectLength(Operation *op, Value value, int64_t length,
+                                  StringRef what) {
   if (isAbsent(value))
     return success();
   if (failed(expectRank(op, value, 1, what)))
     return failure();
   if (!mayEqual(tensorType(value).getDimSize(0), length))
-    return op->emitOpError() << what << " has " << tensorType(value).getDimSize(0)
-                             << " elements, expected " << length;
+    return op->emitOpError()
+           << what << " has " << tensorType(value).getDimSize(0)
+           << " elements, expected " << length;
   return success();
 }
 
@@ -57,7 +61,8 @@ static LogicalResult expectAxes(Operation *op, Value axes, int64_t rank) {
   for (int64_t axis : *values) {
     std::optional<int64_t> normal = normalizeAxis(axis, rank);
     if (!normal)
-      return op->emitOpError("axis ") << axis << " is out of range for rank " << rank;
+      return op->emitOpError("axis ")
+             << axis << " is out of range for rank " << rank;
     if (std::exchange(seen[*normal], true))
       return op->emitOpError("axis ") << axis << " is repeated";
   }
@@ -67,8 +72,9 @@ static LogicalResult expectAxes(Operation *op, Value axes, int64_t rank) {
 static LogicalResult expectShape(Operation *op, RankedTensorType type,
                                  ArrayRef<int64_t> expected) {
   if (type.getRank() == static_cast<int64_t>(expected.size()) &&
-      llvm::all_of(llvm::zip(type.getShape(), expected),
-                   [](auto pair) { return mayEqual(std::get<0>(pair), std::get<1>(pair)); }))
+      llvm::all_of(llvm::zip(type.getShape(), expected), [](auto pair) {
+        return mayEqual(std::get<0>(pair), std::get<1>(pair));
+      }))
     return success();
   auto expectedType = RankedTensorType::get(expected, type.getElementType());
   return op->emitOpError("result is ") << type << ", expected " << expectedType;
@@ -91,16 +97,20 @@ LogicalResult ClipOp::verify() {
     if (isAbsent(bound))
       continue;
     RankedTensorType type = tensorType(bound);
-    bool single = type.getRank() == 0 || (type.hasStaticShape() && type.getNumElements() == 1);
-    if (!single || type.getElementType() != tensorType(getInput()).getElementType())
-      return emitOpError("expects bounds to be scalars of the input's element type, got ")
+    bool single = type.getRank() == 0 ||
+                  (type.hasStaticShape() && type.getNumElements() == 1);
+    if (!single ||
+        type.getElementType() != tensorType(getInput()).getElementType())
+      return emitOpError("expects bounds to be scalars of the input's element "
+                         "type, got ")
              << type;
   }
   return OpTrait::impl::verifySameShapeAsFirst(*this);
 }
 
 LogicalResult CastLikeOp::verify() {
-  if (tensorType(getOutput()).getElementType() != tensorType(getTargetType()).getElementType())
+  if (tensorType(getOutput()).getElementType() !=
+      tensorType(getTargetType()).getElementType())
     return emitOpError("result does not have the element type of target_type");
   return OpTrait::impl::verifySameShapeAsFirst(*this);
 }
@@ -113,13 +123,17 @@ LogicalResult ConstantOfShapeOp::verify() {
   std::optional<ElementsAttr> value = getValue();
   if (value && value->getNumElements() != 1)
     return emitOpError("expects a value of one element");
-  Type element = value ? value->getElementType() : Float32Type::get(getContext());
+  Type element =
+      value ? value->getElementType() : Float32Type::get(getContext());
   if (tensorType(getOutput()).getElementType() != element)
-    return emitOpError("result does not have the value's element type, ") << element;
+    return emitOpError("result does not have the value's element type, ")
+           << element;
   return expectLength(*this, getInput(), rankOf(getOutput()), "shape");
 }
 
-LogicalResult ShapeOp::verify() { return expectRank(*this, getShape(), 1, "result"); }
+LogicalResult ShapeOp::verify() {
+  return expectRank(*this, getShape(), 1, "result");
+}
 
 LogicalResult ReshapeOp::verify() {
   if (failed(expectLength(*this, getShape(), rankOf(getReshaped()), "shape")))
@@ -134,7 +148,8 @@ LogicalResult ReshapeOp::verify() {
 LogicalResult FlattenOp::verify() {
   int64_t rank = rankOf(getInput());
   if (getAxis() < -rank || getAxis() > rank)
-    return emitOpError("axis ") << getAxis() << " is out of range for rank " << rank;
+    return emitOpError("axis ")
+           << getAxis() << " is out of range for rank " << rank;
   return expectRank(*this, getOutput(), 2, "result");
 }
 
@@ -148,7 +163,8 @@ LogicalResult SqueezeOp::verify() {
   if (!axes)
     return success();
   for (int64_t axis : *axes)
-    if (!mayEqual(tensorType(getData()).getDimSize(*normalizeAxis(axis, rank)), 1))
+    if (!mayEqual(tensorType(getData()).getDimSize(*normalizeAxis(axis, rank)),
+                  1))
       return emitOpError("dimension ") << axis << " is not of extent 1";
   return expectRank(*this, getSqueezed(), rank - axes->size(), "result");
 }
@@ -157,7 +173,8 @@ LogicalResult UnsqueezeOp::verify() {
   if (failed(expectAxes(*this, getAxes(), rankOf(getExpanded()))))
     return failure();
   if (std::optional<SmallVector<int64_t>> axes = getConstantInts(getAxes()))
-    return expectRank(*this, getExpanded(), rankOf(getData()) + axes->size(), "result");
+    return expectRank(*this, getExpanded(), rankOf(getData()) + axes->size(),
+                      "result");
   return success();
 }
 
@@ -167,7 +184,8 @@ LogicalResult ExpandOp::verify() {
   if (offset < 0)
     return emitOpError("result has a lower rank than the input");
   for (int64_t i = 0, e = from.getRank(); i < e; ++i)
-    if (from.getDimSize(i) != 1 && !mayEqual(from.getDimSize(i), to.getDimSize(i + offset)))
+    if (from.getDimSize(i) != 1 &&
+        !mayEqual(from.getDimSize(i), to.getDimSize(i + offset)))
       return emitOpError("cannot broadcast ") << from << " to " << to;
   return success();
 }
@@ -182,7 +200,8 @@ LogicalResult TransposeOp::verify() {
   if (getPerm())
     llvm::append_range(perm, *getPerm());
   else
-    perm = llvm::to_vector(llvm::reverse(llvm::seq<int64_t>(0, from.getRank())));
+    perm =
+        llvm::to_vector(llvm::reverse(llvm::seq<int64_t>(0, from.getRank())));
   SmallVector<bool> seen(from.getRank());
   SmallVector<int64_t> shape;
   for (int64_t axis : perm) {
@@ -209,14 +228,16 @@ LogicalResult ConcatOp::verify() {
       return emitOpError("expects inputs of the result's rank");
     for (int64_t i = 0; i < rank; ++i)
       if (i != axis && !mayEqual(type.getDimSize(i), result.getDimSize(i)))
-        return emitOpError("cannot join ") << type << " into " << result << " along axis " << axis;
+        return emitOpError("cannot join ")
+               << type << " into " << result << " along axis " << axis;
     total = ShapedType::isDynamic(total) || type.isDynamicDim(axis)
                 ? ShapedType::kDynamic
                 : total + type.getDimSize(axis);
   }
   if (!mayEqual(total, result.getDimSize(axis)))
-    return emitOpError("inputs have ") << total << " elements along axis " << axis
-                                       << ", the result " << result.getDimSize(axis);
+    return emitOpError("inputs have ")
+           << total << " elements along axis " << axis << ", the result "
+           << result.getDimSize(axis);
   return success();
 }
 
@@ -227,14 +248,16 @@ LogicalResult SplitOp::verify() {
     if (rankOf(output) != rank)
       return emitOpError("expects outputs of the input's rank");
   if (getNumOutputs() && *getNumOutputs() != count)
-    return emitOpError("num_outputs is ") << *getNumOutputs() << " for " << count << " outputs";
+    return emitOpError("num_outputs is ")
+           << *getNumOutputs() << " for " << count << " outputs";
   return expectLength(*this, getSplit(), count, "split");
 }
 
 LogicalResult SliceOp::verify() {
   int64_t rank = rankOf(getData());
-  int64_t length = tensorType(getStarts()).getRank() == 1 ? tensorType(getStarts()).getDimSize(0)
-                                                          : ShapedType::kDynamic;
+  int64_t length = tensorType(getStarts()).getRank() == 1
+                       ? tensorType(getStarts()).getDimSize(0)
+                       : ShapedType::kDynamic;
   if (failed(expectLength(*this, getStarts(), length, "starts")) ||
       failed(expectLength(*this, getEnds(), length, "ends")) ||
       failed(expectLength(*this, getAxes(), length, "axes")) ||
@@ -267,7 +290,8 @@ LogicalResult PadOp::verify() {
 }
 
 LogicalResult GatherOp::verify() {
-  RankedTensorType data = tensorType(getData()), indices = tensorType(getIndices());
+  RankedTensorType data = tensorType(getData()),
+                   indices = tensorType(getIndices());
   int64_t axis = *normalizeAxis(getAxis(), data.getRank());
   SmallVector<int64_t> shape(data.getShape().take_front(axis));
   llvm::append_range(shape, indices.getShape());
@@ -278,11 +302,13 @@ LogicalResult GatherOp::verify() {
 LogicalResult GatherElementsOp::verify() {
   if (failed(expectRank(*this, getIndices(), rankOf(getData()), "indices")))
     return failure();
-  return expectShape(*this, tensorType(getOutput()), tensorType(getIndices()).getShape());
+  return expectShape(*this, tensorType(getOutput()),
+                     tensorType(getIndices()).getShape());
 }
 
 /// Index tuples: their length must be known and fit the data.
-static LogicalResult verifyTuples(Operation *op, Value data, Value indices, int64_t batch) {
+static LogicalResult verifyTuples(Operation *op, Value data, Value indices,
+                                  int64_t batch) {
   RankedTensorType type = tensorType(indices);
   if (type.getRank() == 0)
     return op->emitOpError("expects indices of rank 1 or more");
@@ -312,10 +338,12 @@ LogicalResult TriluOp::verify() {
 LogicalResult OneHotOp::verify() {
   int64_t rank = rankOf(getIndices()) + 1;
   if (!normalizeAxis(getAxis(), rank))
-    return emitOpError("axis ") << getAxis() << " is out of range for rank " << rank;
+    return emitOpError("axis ")
+           << getAxis() << " is out of range for rank " << rank;
   if (failed(expectLength(*this, getValues(), 2, "values")))
     return failure();
-  if (tensorType(getValues()).getElementType() != tensorType(getOutput()).getElementType())
+  if (tensorType(getValues()).getElementType() !=
+      tensorType(getOutput()).getElementType())
     return emitOpError("result does not have the element type of values");
   return expectRank(*this, getOutput(), rank, "result");
 }
@@ -328,14 +356,16 @@ static LogicalResult verifyMatMul(Operation *op, Value lhs, Value rhs) {
   RankedTensorType a = tensorType(lhs), b = tensorType(rhs);
   if (a.getRank() == 0 || b.getRank() == 0)
     return op->emitOpError("expects inputs of rank 1 or more");
-  int64_t k = b.getRank() == 1 ? b.getDimSize(0) : b.getDimSize(b.getRank() - 2);
+  int64_t k =
+      b.getRank() == 1 ? b.getDimSize(0) : b.getDimSize(b.getRank() - 2);
   if (!mayEqual(a.getShape().back(), k))
     return op->emitOpError("cannot multiply ") << a << " by " << b;
-  int64_t rank = std::max<int64_t>({a.getRank(), b.getRank(), 2}) - (a.getRank() == 1) -
-                 (b.getRank() == 1);
+  int64_t rank = std::max<int64_t>({a.getRank(), b.getRank(), 2}) -
+                 (a.getRank() == 1) - (b.getRank() == 1);
   int64_t batch = std::min(a.getRank(), b.getRank()) - 2;
   for (int64_t i = 0; i < batch; ++i) {
-    int64_t m = a.getDimSize(a.getRank() - 3 - i), n = b.getDimSize(b.getRank() - 3 - i);
+    int64_t m = a.getDimSize(a.getRank() - 3 - i),
+            n = b.getDimSize(b.getRank() - 3 - i);
     if (m != 1 && n != 1 && !mayEqual(m, n))
       return op->emitOpError("cannot multiply ") << a << " by " << b;
   }
@@ -347,7 +377,8 @@ LogicalResult MatMulOp::verify() { return verifyMatMul(*this, getA(), getB()); }
 LogicalResult MatMulIntegerOp::verify() {
   for (Value input : {getA(), getB()})
     if (!tensorType(input).getElementType().isInteger(8))
-      return emitOpError("expects int8 or uint8 inputs, got ") << input.getType();
+      return emitOpError("expects int8 or uint8 inputs, got ")
+             << input.getType();
   return verifyMatMul(*this, getA(), getB());
 }
 
@@ -367,17 +398,20 @@ LogicalResult GemmOp::verify() {
       return emitOpError("cannot add ") << c << " to a matrix";
     for (int64_t i = 0, offset = 2 - c.getRank(); i < c.getRank(); ++i)
       if (c.getDimSize(i) != 1 && !mayEqual(c.getDimSize(i), shape[i + offset]))
-        return emitOpError("cannot add ") << c << " to a matrix of " << shape[0] << " x " << shape[1];
+        return emitOpError("cannot add ")
+               << c << " to a matrix of " << shape[0] << " x " << shape[1];
   }
   return expectShape(*this, tensorType(getY()), shape);
 }
 
 LogicalResult AttentionOp::verify() {
   int64_t rank = rankOf(getQ());
-  if ((rank != 3 && rank != 4) || rankOf(getK()) != rank || rankOf(getV()) != rank)
+  if ((rank != 3 && rank != 4) || rankOf(getK()) != rank ||
+      rankOf(getV()) != rank)
     return emitOpError("expects Q, K and V of one rank, 3 or 4");
   if (rank == 3 && (!getQNumHeads() || !getKvNumHeads()))
-    return emitOpError("expects q_num_heads and kv_num_heads with inputs of rank 3");
+    return emitOpError(
+        "expects q_num_heads and kv_num_heads with inputs of rank 3");
   for (std::optional<int64_t> heads : {getQNumHeads(), getKvNumHeads()})
     if (heads && *heads <= 0)
       return emitOpError("expects a positive number of heads");
@@ -397,7 +431,8 @@ LogicalResult ConvOp::verify() {
     return emitOpError("expects a positive group");
   if (!x.isDynamicDim(1) && !w.isDynamicDim(1) &&
       x.getDimSize(1) != w.getDimSize(1) * getGroup())
-    return emitOpError("cannot convolve ") << x << " with " << w << " in " << getGroup() << " groups";
+    return emitOpError("cannot convolve ")
+           << x << " with " << w << " in " << getGroup() << " groups";
   if (!w.isDynamicDim(0) && w.getDimSize(0) % getGroup() != 0)
     return emitOpError("group does not divide the output channels");
   if (!isAbsent(getB()))

@@ -84,11 +84,16 @@ class BitNet_Enum<string name, string description, list<I32EnumAttrCase> cases>
   let genSpecializedAttr = 0;
 }
 
+class BitNet_EnumAttr<EnumAttrInfo info, string attrMnemonic>
+    : EnumAttr<BitNet_Dialect, info, attrMnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def BitNet_Granularity : BitNet_Enum<"Granularity",
     "what shares an activation scale", [
       I32EnumAttrCase<"Token", 0, "token">,
       I32EnumAttrCase<"Tensor", 1, "tensor">]>;
-def BitNet_GranularityAttr : EnumAttr<BitNet_Dialect, BitNet_Granularity, "granularity">;
+def BitNet_GranularityAttr : BitNet_EnumAttr<BitNet_Granularity, "granularity">;
 
 def BitNet_Scaling : BitNet_Enum<"Scaling",
     "the float operations by which a quantiser scales", [
@@ -104,19 +109,19 @@ def BitNet_Scaling : BitNet_Enum<"Scaling",
       I32EnumAttrCase<"ReciprocalStep", 4, "reciprocal_step">,
       // (x / absmax) * qb
       I32EnumAttrCase<"NormalizeMultiply", 5, "normalize_multiply">]>;
-def BitNet_ScalingAttr : EnumAttr<BitNet_Dialect, BitNet_Scaling, "scaling">;
+def BitNet_ScalingAttr : BitNet_EnumAttr<BitNet_Scaling, "scaling">;
 
 def BitNet_Activation : BitNet_Enum<"Activation",
     "the function applied at the end of a linear layer", [
       I32EnumAttrCase<"None", 0, "none">,
       I32EnumAttrCase<"Relu", 1, "relu">,
       I32EnumAttrCase<"ReluSquared", 2, "relu_squared">]>;
-def BitNet_ActivationAttr : EnumAttr<BitNet_Dialect, BitNet_Activation, "activation">;
+def BitNet_ActivationAttr : BitNet_EnumAttr<BitNet_Activation, "activation">;
 
 def BitNet_NormKind : BitNet_Enum<"NormKind", "the statistic of a norm", [
       I32EnumAttrCase<"RMS", 0, "rms">,
       I32EnumAttrCase<"Layer", 1, "layer">]>;
-def BitNet_NormKindAttr : EnumAttr<BitNet_Dialect, BitNet_NormKind, "norm_kind">;
+def BitNet_NormKindAttr : BitNet_EnumAttr<BitNet_NormKind, "norm_kind">;
 
 def BitNet_Lowering : BitNet_Enum<"Lowering",
     "the inner loop of a low-bit matmul", [
@@ -125,7 +130,7 @@ def BitNet_Lowering : BitNet_Enum<"Lowering",
       I32EnumAttrCase<"LUT", 2, "lut">,
       I32EnumAttrCase<"AddSub", 3, "addsub">,
       I32EnumAttrCase<"Popcount", 4, "popcount">]>;
-def BitNet_LoweringAttr : EnumAttr<BitNet_Dialect, BitNet_Lowering, "lowering">;
+def BitNet_LoweringAttr : BitNet_EnumAttr<BitNet_Lowering, "lowering">;
 
 def BitNet_PackingScheme : BitNet_Enum<"PackingScheme",
     "how codes share bytes", [

@@ -132,8 +132,9 @@ def OwnResults : Pass<"bitnet-own-results", "::mlir::func::FuncOp"> {
   let description = [{
     Before bufferization: copies a returned tensor that would become an argument, a
     constant, an archive entry or a part of another buffer, so that each result is
-    a buffer of the function's own with the identity layout. Arguments that are not
-    marked `bufferization.writable = true` are marked read-only: the host owns them.
+    a buffer of the function's own with the identity layout; the empty tensor that a
+    result starts from is allocated. Arguments that are not marked
+    `bufferization.writable = true` are marked read-only: the host owns them.
 
     ```mlir
     func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
@@ -157,9 +158,11 @@ def Bufferize : Pass<"bitnet-bufferize", "::mlir::ModuleOp"> {
     cache: it is an error if its update needs a buffer or a copy of its size.
 
     ```mlir
-    func.func @decode(%x: tensor<1xf32>, %cache: tensor<64xf32> {bufferization.writable = true}, %i: index) {
-      %0 = bitnet.cache_update ins(%new, %i : tensor<1x1x1x8xf32>, index)
-          outs(%cache : tensor<1x1x8x8xf32>) -> tensor<1x1x8x8xf32>
+    func.func @decode(%new: tensor<1x1x1x8xf32>, %position: index,
+                      %cache: tensor<1x1x64x8xf32> {bufferization.writable = true}) {
+      %0 = bitnet.cache_update ins(%new, %position : tensor<1x1x1x8xf32>, index)
+          outs(%cache : tensor<1x1x64x8xf32>) -> tensor<1x1x64x8xf32>
+      ...
     ```
 
     becomes an update of the argument's own memory.

@@ -7,8 +7,8 @@
 
 //
 // A constant is a DenseElementsAttr or, if large, a DenseResourceElementsAttr
-// (see the onnx dialect's description for how its blob lies). These helpers read
-// both and choose between them.
+// (see the onnx dialect's description for how its blob lies). These helpers
+// read both and choose between them.
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,0 +1,382 @@
+//===- InPlaceCache.cpp - KV caches updated in place ----------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Conversion/ONNXToBitNet/Passes.h"
+
+#include "MaskAnalysis.h"
+#include "MatchUtils.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <numeric>
+
+namespace bitnet {
+#define GEN_PASS_DEF_INPLACECACHE
+#include "bitnet/Conversion/ONNXToBitNet/Passes.h.inc"
+} // namespace bitnet
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+/// A past, the op that appends to it, and the state that both are.
+struct Past {
+  BlockArgument argument;
+  onnx::ConcatOp concat;
+  Attribute state;
+};
+
+/// A specialised entry of a decoder, as found before it is changed.
+struct DecoderEntry {
+  func::FuncOp function;
+  BlockArgument tokens, attentionMask, positions;
+  SmallVector<Past> pasts;
+  SmallVector<bitnet::AttentionOp> attentions;
+  unsigned logits = 0;
+  DecoderContext context;
+};
+
+struct InPlaceCache : public bitnet::impl::InPlaceCacheBase<InPlaceCache> {
+  using InPlaceCacheBase::InPlaceCacheBase;
+  void runOnOperation() override;
+
+private:
+  void rewrite(DecoderEntry &entry);
+  void rewriteAttentions(DecoderEntry &entry, Value position);
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// What an entry holds
+//===----------------------------------------------------------------------===//
+
+static StringRef getRole(Attribute attr) {
+  auto role = dyn_cast_or_null<StringAttr>(attr);
+  return role ? role.getValue() : StringRef();
+}
+
+/// Finds the one op that appends to a past; its other uses read its shape.
+static LogicalResult findConcat(Past &past) {
+  for (Operation *user : past.argument.getUsers()) {
+    if (isa<onnx::ShapeOp, tensor::DimOp>(user))
+      continue;
+    auto concat = dyn_cast<onnx::ConcatOp>(user);
+    if (!concat || past.concat || concat.getInputs().size() != 2 ||
+        concat.getInputs()[0] != past.argument ||
+        concat.getInputs()[1] == past.argument)
+      return failure();
+    auto axis = onnx::normalizeAxis(concat.getAxis(), 4);
+    if (!axis || *axis != 2)
+      return failure();
+    past.concat = concat;
+  }
+  return success(static_cast<bool>(past.concat));
+}
+
+/// Reads the arguments by their roles.
+static LogicalResult readArguments(DecoderEntry &entry) {
+  func::FuncOp function = entry.function;
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    StringRef role = getRole(function.getArgAttr(index, "bitnet.role"));
+    if (role == "tokens" && !entry.tokens) {
+      entry.tokens = argument;
+    } else if (role == "attention_mask" && !entry.attentionMask) {
+      entry.attentionMask = argument;
+    } else if (role == "positions" && !entry.positions) {
+      entry.positions = argument;
+    } else if (role == "past") {
+      RankedTensorType type = getTensorType(argument);
+      if (!isF32Tensor(argument, 4) || type.getDimSize(0) != 1 ||
+          type.isDynamicDim(1) || !type.isDynamicDim(2) || type.isDynamicDim(3))
+        return failure();
+      entry.pasts.push_back(
+          {argument, {}, function.getArgAttr(index, "bitnet.state")});
+    } else {
+      return failure();
+    }
+  }
+  RankedTensorType tokens =
+      entry.tokens ? getTensorType(entry.tokens) : RankedTensorType();
+  if (!tokens || tokens.getRank() != 2 || !tokens.hasStaticShape() ||
+      tokens.getDimSize(0) != 1 || entry.pasts.empty())
+    return failure();
+  entry.context.tokens = tokens.getDimSize(1);
+  entry.context.attentionMask = entry.attentionMask;
+  entry.context.positions = entry.positions;
+  for (const Past &past : entry.pasts)
+    entry.context.pasts.insert(past.argument);
+  return success();
+}
+
+/// Checks that what is appended to is read by attentions only, besides being
+/// the present and having a shape.
+static LogicalResult readPast(DecoderEntry &entry, Past &past) {
+  if (failed(findConcat(past)))
+    return failure();
+  RankedTensorType update = getTensorType(past.concat.getInputs()[1]);
+  if (!update.hasStaticShape() || update.getDimSize(2) != entry.context.tokens)
+    return failure();
+  for (OpOperand &use : past.concat.getConcatResult().getUses()) {
+    Operation *user = use.getOwner();
+    if (isa<onnx::ShapeOp, tensor::DimOp, func::ReturnOp>(user))
+      continue;
+    auto attention = dyn_cast<bitnet::AttentionOp>(user);
+    if (!attention || attention.getPosition() ||
+        (use.get() != attention.getKey() && use.get() != attention.getValue()))
+      return failure();
+    if (!llvm::is_contained(entry.attentions, attention))
+      entry.attentions.push_back(attention);
+  }
+  return success();
+}
+
+static bool isGrown(const DecoderEntry &entry, Value value) {
+  return llvm::any_of(entry.pasts, [&](const Past &past) {
+    Past copy = past;
+    return copy.concat.getConcatResult() == value;
+  });
+}
+
+/// Reads an entry; fails if its past is not an attention's growing keys and
+/// values.
+static LogicalResult readEntry(DecoderEntry &entry) {
+  func::FuncOp function = entry.function;
+  if (!function.getBody().hasOneBlock() || failed(readArguments(entry)))
+    return failure();
+  for (Past &past : entry.pasts)
+    if (failed(readPast(entry, past)))
+      return failure();
+  for (bitnet::AttentionOp attention : entry.attentions)
+    if (!isGrown(entry, attention.getKey()) ||
+        !isGrown(entry, attention.getValue()))
+      return failure();
+  unsigned logits = 0;
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    StringRef role = getRole(function.getResultAttr(i, "bitnet.role"));
+    if (role == "logits") {
+      entry.logits = i;
+      ++logits;
+    } else if (role != "present") {
+      return failure();
+    }
+  }
+  return success(logits == 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Rewriting
+//===----------------------------------------------------------------------===//
+
+/// position + offset as an i64.
+static Value makePosition(OpBuilder &builder, Location loc, Value position,
+                          int64_t offset) {
+  Value value =
+      arith::IndexCastOp::create(builder, loc, builder.getI64Type(), position);
+  if (offset == 0)
+    return value;
+  Value constant = arith::ConstantOp::create(builder, loc,
+                                             builder.getI64IntegerAttr(offset));
+  return arith::AddIOp::create(builder, loc, value, constant);
+}
+
+/// [position, position + 1, ...] of the type of `positions`.
+static Value makePositions(OpBuilder &builder, Location loc, Value positions,
+                           Value position) {
+  RankedTensorType type = getTensorType(positions);
+  SmallVector<int64_t> iota(type.getNumElements());
+  std::iota(iota.begin(), iota.end(), 0);
+  Value offsets = onnx::ConstantOp::create(
+      builder, loc, type,
+      DenseElementsAttr::get(type, ArrayRef<int64_t>(iota)));
+  Value start = tensor::FromElementsOp::create(
+      builder, loc, RankedTensorType::get({1, 1}, builder.getI64Type()),
+      ValueRange{makePosition(builder, loc, position, 0)});
+  return onnx::AddOp::create(builder, loc, type, offsets, start);
+}
+
+/// Ones [1, position + tokens].
+static Value makeOnes(OpBuilder &builder, Location loc, Value mask,
+                      Value position, int64_t tokens) {
+  Value one =
+      arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(1));
+  Value shape = tensor::FromElementsOp::create(
+      builder, loc, RankedTensorType::get({2}, builder.getI64Type()),
+      ValueRange{one, makePosition(builder, loc, position, tokens)});
+  auto scalar = RankedTensorType::get({1}, builder.getI64Type());
+  return onnx::ConstantOfShapeOp::create(
+      builder, loc, mask.getType(), shape,
+      DenseElementsAttr::get(scalar, int64_t(1)));
+}
+
+/// Replaces the reads of the shape of a tensor whose third extent is `length`.
+static void replaceShapeReads(Value value, Value position, int64_t offset) {
+  RankedTensorType type = getTensorType(value);
+  for (Operation *user : llvm::make_early_inc_range(value.getUsers())) {
+    OpBuilder builder(user);
+    Location loc = user->getLoc();
+    if (auto dim = dyn_cast<tensor::DimOp>(user)) {
+      auto index = dim.getConstantIndex();
+      Value extent = position;
+      if (index && *index != 2)
+        extent = arith::ConstantIndexOp::create(builder, loc,
+                                                type.getDimSize(*index));
+      else if (offset != 0)
+        extent = arith::AddIOp::create(
+            builder, loc, position,
+            arith::ConstantIndexOp::create(builder, loc, offset));
+      dim.getResult().replaceAllUsesWith(extent);
+      dim.erase();
+      continue;
+    }
+    auto shape = dyn_cast<onnx::ShapeOp>(user);
+    if (!shape)
+      continue;
+    auto bound = [&](int64_t i) {
+      return std::clamp<int64_t>(i < 0 ? i + 4 : i, 0, 4);
+    };
+    SmallVector<Value> extents;
+    int64_t end = shape.getEnd() ? bound(*shape.getEnd()) : 4;
+    for (int64_t i = bound(shape.getStart()); i < end; ++i)
+      extents.push_back(
+          type.isDynamicDim(i)
+              ? makePosition(builder, loc, position, offset)
+              : Value(arith::ConstantOp::create(
+                    builder, loc,
+                    builder.getI64IntegerAttr(type.getDimSize(i)))));
+    auto shapeType = RankedTensorType::get(
+        {static_cast<int64_t>(extents.size())}, builder.getI64Type());
+    Value elements =
+        extents.empty()
+            ? Value(tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{0},
+                                            builder.getI64Type()))
+            : Value(tensor::FromElementsOp::create(builder, loc, shapeType,
+                                                   extents));
+    shape.getShape().replaceAllUsesWith(
+        castTo(builder, loc, elements, shape.getShape().getType()));
+    shape.erase();
+  }
+}
+
+void InPlaceCache::rewriteAttentions(DecoderEntry &entry, Value position) {
+  MaskAnalysis masks(entry.context);
+  // Layers share one mask.
+  DenseMap<Value, bool> causal;
+  for (bitnet::AttentionOp attention : entry.attentions) {
+    Value mask = attention.getMask();
+    if (mask && !attention.getCausal()) {
+      auto [it, inserted] = causal.try_emplace(mask, false);
+      if (inserted)
+        it->second = masks.isCausal(mask);
+      if (it->second) {
+        attention.getMaskMutable().clear();
+        attention.setCausal(true);
+        ++numCausal;
+      }
+    }
+    attention.getPositionMutable().assign(position);
+  }
+}
+
+void InPlaceCache::rewrite(DecoderEntry &entry) {
+  func::FuncOp function = entry.function;
+  Block &body = function.getBody().front();
+  Location loc = function.getLoc();
+  MLIRContext *context = &getContext();
+  OpBuilder builder(context);
+  unsigned oldArguments = body.getNumArguments();
+  Value position = body.addArgument(IndexType::get(context), loc);
+  rewriteAttentions(entry, position);
+
+  SmallVector<DictionaryAttr> argumentAttrs = {
+      function.getArgAttrDict(entry.tokens.getArgNumber()), DictionaryAttr()};
+  for (Past &past : entry.pasts) {
+    RankedTensorType type = getTensorType(past.argument);
+    SmallVector<int64_t> shape(type.getShape());
+    shape[2] = maxContext;
+    Value cache = body.addArgument(
+        RankedTensorType::get(shape, type.getElementType()), loc);
+    NamedAttrList attrs;
+    attrs.set(bufferization::BufferizationDialect::kWritableAttrName,
+              builder.getBoolAttr(true));
+    if (past.state)
+      attrs.set("bitnet.state", past.state);
+    argumentAttrs.push_back(attrs.getDictionary(context));
+    replaceShapeReads(past.argument, position, 0);
+    replaceShapeReads(past.concat.getConcatResult(), position,
+                      entry.context.tokens);
+    builder.setInsertionPoint(past.concat);
+    auto update =
+        CacheUpdateOp::create(builder, past.concat.getLoc(), cache.getType(),
+                              past.concat.getInputs()[1], position, cache);
+    past.concat.getConcatResult().replaceUsesWithIf(
+        update.getResult(), [](OpOperand &use) {
+          return isa<bitnet::AttentionOp>(use.getOwner());
+        });
+    ++numCaches;
+  }
+
+  builder.setInsertionPointToStart(&body);
+  if (entry.positions)
+    entry.positions.replaceAllUsesWith(
+        makePositions(builder, loc, entry.positions, position));
+  if (entry.attentionMask)
+    entry.attentionMask.replaceAllUsesWith(makeOnes(
+        builder, loc, entry.attentionMask, position, entry.context.tokens));
+
+  // The presents leave the results, and with them the last uses of the pasts.
+  auto result = cast<func::ReturnOp>(body.getTerminator());
+  result->setOperands({result.getOperand(entry.logits)});
+  DictionaryAttr resultAttrs = function.getResultAttrDict(entry.logits);
+  for (Past &past : entry.pasts)
+    past.concat.erase();
+
+  // Moves the tokens, the first of the new arguments, in front of the others.
+  BlockArgument tokens =
+      body.insertArgument(oldArguments, entry.tokens.getType(), loc);
+  entry.tokens.replaceAllUsesWith(tokens);
+  body.eraseArguments(0, oldArguments);
+  function.setType(FunctionType::get(context, body.getArgumentTypes(),
+                                     result->getOperandTypes()));
+  SmallVector<DictionaryAttr> complete;
+  for (DictionaryAttr attrs : argumentAttrs)
+    complete.push_back(attrs ? attrs : DictionaryAttr::get(context));
+  function.setAllArgAttrs(complete);
+  SmallVector<DictionaryAttr> kept = {
+      resultAttrs ? resultAttrs : DictionaryAttr::get(context)};
+  function.setAllResultAttrs(ArrayRef<DictionaryAttr>(kept));
+}
+
+void InPlaceCache::runOnOperation() {
+  for (auto function :
+       llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+    StringRef kind = getRole(function->getAttr("bitnet.entry"));
+    if (kind != "decode" && kind != "prefill")
+      continue;
+    DecoderEntry entry;
+    entry.function = function;
+    if (failed(readEntry(entry))) {
+      function.emitRemark("its past is not the growing keys and values of "
+                          "attentions; the general entry serves");
+      function.erase();
+      continue;
+    }
+    if (entry.context.tokens > maxContext) {
+      function.emitError("takes ")
+          << entry.context.tokens << " tokens, more than the context of "
+          << maxContext;
+      return signalPassFailure();
+    }
+    rewrite(entry);
+  }
+}

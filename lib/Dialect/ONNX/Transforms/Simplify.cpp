@@ -1,0 +1,66 @@
+//===- Simplify.cpp - Bring equivalent spellings to one --------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
+#include "bitnet/Dialect/ONNX/Transforms/Passes.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace bitnet::onnx {
+#define GEN_PASS_DEF_SIMPLIFY
+#include "bitnet/Dialect/ONNX/Transforms/Passes.h.inc"
+
+namespace {
+/// An op that only changes its first operand's shape, as a Reshape: possible
+/// where one dimension of the result at most is dynamic.
+template <typename OpT> struct ToReshape : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpT op,
+                                PatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    if (type.getNumDynamicDims() > 1)
+      return failure();
+    SmallVector<int64_t> shape;
+    for (int64_t extent : type.getShape()) {
+      // -1 cannot be told where another dimension is 0.
+      if (extent == 0)
+        return failure();
+      shape.push_back(ShapedType::isDynamic(extent) ? -1 : extent);
+    }
+    auto shapeType = RankedTensorType::get({static_cast<int64_t>(shape.size())},
+                                           rewriter.getI64Type());
+    Value shapeValue =
+        ConstantOp::create(rewriter, op.getLoc(),
+                           DenseElementsAttr::get(shapeType, ArrayRef(shape)));
+    Attribute dims = op->getAttr("onnx.dims");
+    auto reshape = rewriter.replaceOpWithNewOp<ReshapeOp>(
+        op, type, op->getOperand(0), shapeValue);
+    if (dims)
+      reshape->setAttr("onnx.dims", dims);
+    return success();
+  }
+};
+
+struct Simplify : impl::SimplifyBase<Simplify> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    for (RegisteredOperationName op : context->getRegisteredOperations())
+      if (isa<ONNXDialect>(op.getDialect()))
+        op.getCanonicalizationPatterns(patterns, context);
+    patterns.add<ToReshape<UnsqueezeOp>, ToReshape<SqueezeOp>,
+                 ToReshape<FlattenOp>>(context);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace
+
+} // namespace bitnet::onnx

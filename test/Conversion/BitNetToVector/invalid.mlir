@@ -1,0 +1,18 @@
+// RUN: bitnet-opt %s --split-input-file --convert-bitnet-to-vector --verify-diagnostics
+
+func.func @tensors(%x: tensor<4x40xf32>, %y: tensor<4x40xf32>) -> tensor<4x40xf32> {
+  // expected-error @below {{must be bufferized before it is lowered to loops}}
+  %0 = bitnet.norm ins(%x : tensor<4x40xf32>) outs(%y : tensor<4x40xf32>)
+    {kind = #bitnet.norm_kind<rms>, epsilon = 1.0e-5 : f32} -> tensor<4x40xf32>
+  return %0 : tensor<4x40xf32>
+}
+
+// -----
+
+func.func @lut(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
+  // expected-error @below {{has no 'lut' lowering; expected dot or addsub}}
+  bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
+    quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
+    {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64, lowering = #bitnet.lowering<lut>}
+  return
+}

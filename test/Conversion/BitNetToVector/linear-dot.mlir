@@ -1,0 +1,76 @@
+// RUN: bitnet-opt %s --split-input-file --convert-bitnet-to-vector | FileCheck %s
+
+// AVX-512 VNNI, one token: masks instead of shifts, four accumulators a vector.
+module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown-linux-gnu", cpu = "sapphirerapids", features = ["avx2", "avx512f", "avx512bw", "avx512vl", "avx512vnni"]>} {
+  // CHECK-LABEL: func.func @decode
+  // CHECK: scf.parallel
+  // CHECK: scf.for
+  // CHECK: memref.prefetch
+  // CHECK: vector.load {{.*}} : memref<36864xi8>, vector<64xi8>
+  // CHECK-NOT: arith.shrui
+  // CHECK-COUNT-16: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // CHECK: arith.sitofp
+  // CHECK-NOT: bitnet.linear
+  func.func @decode(%q: memref<1x384xi8>, %w: memref<36864xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x384xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x384xi8>, memref<36864xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x384xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 384 : i64, columns = 384 : i64}
+    return
+  }
+
+  // Many tokens: codes are shifted out once and meet six tokens.
+  // CHECK-LABEL: func.func @prefill
+  // CHECK: scf.for
+  // CHECK-NOT: memref.prefetch
+  // CHECK-COUNT-96: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // The epilogue: bias, then the activation function.
+  // CHECK: arith.addf
+  // CHECK: arith.cmpf olt
+  // CHECK: vector.store
+  func.func @prefill(%q: memref<12x16xi8>, %w: memref<256xi8>, %s: memref<64xf32>, %step: memref<12xf32>, %sum: memref<12xi32>, %b: memref<64xf32>, %y: memref<12x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<12x16xi8>, memref<256xi8>, memref<64xf32>)
+      quantized(%step, %sum : memref<12xf32>, memref<12xi32>) bias(%b : memref<64xf32>) outs(%y : memref<12x64xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64, activation = #bitnet.activation<relu_squared>}
+    return
+  }
+
+  // Rows beyond N are not stored.
+  // CHECK-LABEL: func.func @ragged
+  // CHECK: vector.create_mask
+  // CHECK: vector.maskedstore
+  func.func @ragged(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x40xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x40xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 40 : i64, columns = 16 : i64}
+    return
+  }
+}
+
+// -----
+
+// AVX2 without VNNI: pairs of products in 16 bits, widened once a block.
+module attributes {bitnet.target = #bitnet.target<"v3", triple = "x86_64-unknown-linux-gnu", cpu = "haswell", features = ["ssse3", "avx2"]>} {
+  // CHECK-LABEL: func.func @avx2
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+  func.func @avx2(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64}
+    return
+  }
+}
+
+// -----
+
+// AVX-VNNI has the dot product on 256 bits.
+module attributes {bitnet.target = #bitnet.target<"vnni", triple = "x86_64-unknown-linux-gnu", cpu = "alderlake", features = ["ssse3", "avx2", "avxvnni"]>} {
+  // CHECK-LABEL: func.func @avxvnni
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.256"
+  func.func @avxvnni(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64}
+    return
+  }
+}

@@ -1,0 +1,74 @@
+# Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiles and runs the operators of cases.py and compares with ONNX's reference.
+
+    onnx_ops.py --work DIR [--match REGEX] [--shapes static|dynamic]
+
+bitnet-compile and bitnet-run are found through PATH. All cases are one model; a
+wrong one is named, and `--match` runs it alone.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+import cases
+
+
+def run_tool(*command):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"{' '.join(map(str, command[:3]))} ...: exit status {result.returncode}\n{result.stderr[-4000:]}")
+
+
+def file_name(name):
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name) + ".npy"
+
+
+def check(chosen, dynamic, work):
+    """Returns what is wrong, one line a case."""
+    model, feeds = cases.build_model(chosen, dynamic)
+    work.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, work / "ops.onnx")
+    run_tool("bitnet-compile", work / "ops.onnx", "-o", work / "ops.so")
+    arguments = []
+    for name, array in feeds.items():
+        np.save(work / file_name(name), array)
+        arguments += ["--input", f"{name}={work / file_name(name)}"]
+    run_tool("bitnet-run", "run", work / "ops.so", *arguments, "--output-dir", work / "out")
+    expected = ReferenceEvaluator(model).run(None, feeds)
+    names = [output.name for output in model.graph.output]
+    owners = {f"{entry.name}_out{i}": entry for entry in chosen for i in range(entry.outputs)}
+    wrong = []
+    for name, array in zip(names, expected):
+        got = np.load(work / "out" / file_name(name))
+        problem = cases.compare(owners[name], got, np.asarray(array))
+        if problem:
+            wrong.append(f"{'dynamic' if dynamic else 'static'} {name}: {problem}")
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--match", default="")
+    parser.add_argument("--shapes", choices=["static", "dynamic"])
+    options = parser.parse_args()
+    chosen = [entry for entry in cases.CASES if re.search(options.match, entry.name)]
+    if not chosen:
+        sys.exit(f"no case matches {options.match}")
+    wrong = []
+    for shapes in [options.shapes] if options.shapes else ["static", "dynamic"]:
+        wrong += check(chosen, shapes == "dynamic", options.work / shapes)
+    if wrong:
+        sys.exit("\n".join(wrong))
+    print(f"{len(chosen)} cases agree")
+
+
+if __name__ == "__main__":
+    main()
