@@ -186,12 +186,12 @@ LogicalResult Importer::expandUnknown() {
   };
   if (!hasUnknown())
     return success();
-  if (LibraryError error = expandStandardFunctions(model, isPlain))
+  if (LibraryError error = expandStandardFunctions(model, kOpset, isPlain))
     return fail(error, "cannot expand the standard's functions");
   if (hasUnknown()) {
     if (LibraryError error = inferShapes(model))
       return fail(error, "cannot infer the types of the model");
-    if (LibraryError error = expandStandardFunctions(model, isUnknown))
+    if (LibraryError error = expandStandardFunctions(model, kOpset, isUnknown))
       return fail(error, "cannot expand the standard's functions");
   }
   return checkSupported(model, kOpset, file);

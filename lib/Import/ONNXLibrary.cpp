@@ -12,6 +12,7 @@
 #include <onnx/inliner/inliner.h>
 #include <onnx/shape_inference/implementation.h>
 #include <onnx/version_converter/convert.h>
+#include <set>
 
 namespace bitnet::import {
 
@@ -76,8 +77,27 @@ LibraryError inlineLocalFunctions(::onnx::ModelProto &model) {
   });
 }
 
+/// Gives a node the defaults of attributes that it leaves out: function bodies
+/// refer to them.
+static void addDefaultAttributes(::onnx::NodeProto &node, int opset) {
+  const ::onnx::OpSchema *schema =
+      ::onnx::OpSchemaRegistry::Schema(node.op_type(), opset, node.domain());
+  if (!schema)
+    return;
+  std::set<std::string> present;
+  for (const auto &attribute : node.attribute())
+    present.insert(attribute.name());
+  for (const auto &[name, attribute] : schema->attributes())
+    if (!attribute.required && attribute.default_value.has_name() &&
+        !present.count(name)) {
+      auto *added = node.add_attribute();
+      *added = attribute.default_value;
+      added->set_name(name);
+    }
+}
+
 LibraryError expandStandardFunctions(
-    ::onnx::ModelProto &model,
+    ::onnx::ModelProto &model, int opset,
     std::function<bool(const std::string &, const std::string &)> expand) {
   struct Selected : ::onnx::inliner::FunctionIdSet {
     std::function<bool(const std::string &, const std::string &)> expand;
@@ -89,6 +109,9 @@ LibraryError expandStandardFunctions(
   Selected selected;
   selected.expand = std::move(expand);
   return guarded([&] {
+    for (auto &node : *model.mutable_graph()->mutable_node())
+      if (selected.Contains(node.domain(), node.op_type()))
+        addDefaultAttributes(node, opset);
     ::onnx::inliner::InlineSelectedFunctions(
         model, selected, ::onnx::OpSchemaRegistry::Instance());
   });

@@ -47,7 +47,7 @@ LibraryError inlineLocalFunctions(::onnx::ModelProto &model);
 /// Replaces those of the standard's operators for which `expand` holds by the
 /// functions that define them.
 LibraryError expandStandardFunctions(
-    ::onnx::ModelProto &model,
+    ::onnx::ModelProto &model, int opset,
     std::function<bool(const std::string &domain, const std::string &opType)>
         expand);
 

@@ -7,7 +7,7 @@
 
 #include "bitnet/Pipelines/Compiler.h"
 
-#include "Manifest.h"
+#include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Import/ImportONNX.h"
 #include "bitnet/Pipelines/LoopsPhase.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
@@ -118,7 +118,9 @@ private:
       return failure();
     recordElementTypes(*module);
     phase = Phase::ONNX;
-    return runPasses("onnx", *module, [](OpPassManager &manager) { buildONNXPhase(manager); });
+    return runPasses("onnx", *module, [](OpPassManager &manager) {
+      buildONNXPhase(manager, /*releaseWeights=*/true);
+    });
   }
 
   LogicalResult runPasses(StringRef name, ModuleOp op,

@@ -79,6 +79,7 @@ void bitnet::buildLoopsPhase(OpPassManager &manager,
   loops.grain = options.grain;
   manager.addNestedPass<func::FuncOp>(createLinalgToLoops(loops));
   // Views become offsets and strides, so that no affine op is left to lower.
+  manager.addNestedPass<func::FuncOp>(createCastDynamicExpansions());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
   addCleanup(manager);

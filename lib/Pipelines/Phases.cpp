@@ -52,9 +52,14 @@ Phase bitnet::detectPhase(ModuleOp module) {
   return hasONNX ? Phase::ONNX : Phase::BitNet;
 }
 
-void bitnet::buildONNXPhase(OpPassManager &manager) {
-  manager.addPass(onnx::createFoldConstants());
+void bitnet::buildONNXPhase(OpPassManager &manager, bool releaseWeights) {
+  onnx::FoldConstantsOptions folding;
+  folding.release = releaseWeights;
+  manager.addPass(onnx::createFoldConstants(folding));
   manager.addPass(createCanonicalizerPass());
+  // Canonical forms make more constant.
+  manager.addPass(onnx::createFoldConstants(folding));
+  manager.addPass(onnx::createSimplify());
   manager.addPass(createCSEPass());
 }
 

@@ -6,27 +6,70 @@
 //===----------------------------------------------------------------------===//
 
 #include "bitnet/Import/ImportONNX.h"
+#include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Pipelines/Registration.h"
-#include "mlir/IR/AsmState.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/SourceMgr.h"
-#include "llvm/Support/TargetSelect.h"
+
+using namespace mlir;
+
+/// The buffer that MlirOptMain reads: with --import-onnx the imported model as
+/// bytecode, else the input itself. Null where that fails.
+static std::unique_ptr<llvm::MemoryBuffer>
+openInput(StringRef path, bool isONNX, const DialectRegistry &registry) {
+  std::string message;
+  if (!isONNX) {
+    std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &message);
+    if (!buffer)
+      llvm::errs() << "bitnet-opt: error: " << message << "\n";
+    return buffer;
+  }
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  OwningOpRef<ModuleOp> module = bitnet::importONNX(path, context, bitnet::ImportOptions());
+  if (!module)
+    return nullptr;
+  bitnet::recordElementTypes(*module);
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (failed(writeBytecodeToFile(*module, stream)))
+    return nullptr;
+  return llvm::MemoryBuffer::getMemBufferCopy(bytes, path);
+}
 
 int main(int argc, char **argv) {
-  llvm::InitializeAllTargets();
-  llvm::InitializeAllTargetMCs();
-  mlir::registerAllPasses();
+  llvm::InitLLVM init(argc, argv);
+  registerAllPasses();
   bitnet::registerPasses();
-  mlir::DialectRegistry registry;
-  mlir::registerAllDialects(registry);
-  mlir::registerAllExtensions(registry);
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registerAllExtensions(registry);
   bitnet::registerDialects(registry);
-  bitnet::registerImportONNXTranslation();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "bitnet-mlir modular optimizer driver\n", registry));
+
+  llvm::cl::opt<bool> importONNX("import-onnx", llvm::cl::desc("Read an ONNX model"));
+  auto [input, output] = registerAndParseCLIOptions(
+      argc, argv, "Runs passes and pipelines on a model's IR\n", registry);
+  std::unique_ptr<llvm::MemoryBuffer> buffer = openInput(input, importONNX, registry);
+  if (!buffer)
+    return 1;
+  std::string message;
+  std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(output, &message);
+  if (!file) {
+    llvm::errs() << "bitnet-opt: error: " << message << "\n";
+    return 1;
+  }
+  if (failed(MlirOptMain(file->os(), std::move(buffer), registry,
+                         MlirOptMainConfig::createFromCLOptions())))
+    return 1;
+  file->keep();
+  return 0;
 }

@@ -35,8 +35,9 @@ struct PhaseOptions {
   Lowering lowering = Lowering::Auto;
 };
 
-/// Folds and simplifies what the importer made.
-void buildONNXPhase(mlir::OpPassManager &manager);
+/// Folds and simplifies what the importer made. `releaseWeights` frees master
+/// weights once they are folded; no other module of the context may hold them.
+void buildONNXPhase(mlir::OpPassManager &manager, bool releaseWeights = false);
 /// Recognises low-bit layers, norms, rotary embeddings, attention and caches;
 /// converts the rest to linalg on tensors.
 void buildBitNetPhase(mlir::OpPassManager &manager, const PhaseOptions &options);

@@ -291,8 +291,8 @@ void RecognizeNorms::runOnOperation() {
     if (!match)
       continue;
     Value result = fuseBias(builder, *match, op->getResult(0));
-    replaceWithNorm(builder, op->getLoc(), *match, result);
     moveDims(result, match->input);
+    replaceWithNorm(builder, op->getLoc(), *match, result);
     ++numNorms;
   }
 }

@@ -1,4 +1,5 @@
-//===- Attention.cpp - Rotary embedding and attention -----------------------===//
+//===- Attention.cpp - Rotary embedding and attention
+//-----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -26,8 +27,7 @@ static Value sizeIn(Scalars &s, OpFoldResult size) {
 static Value splitHeads(Emitter &e, Value x, int64_t heads) {
   Sizes sizes = e.sizes(x);
   Scalars s(e.b, e.loc);
-  OpFoldResult depth =
-      e.asSize(s.div(e.asValue(sizes[2]), s.index(heads)));
+  OpFoldResult depth = e.asSize(s.div(e.asValue(sizes[2]), s.index(heads)));
   return e.reshape(x, {sizes[0], sizes[1], e.asSize(heads), depth});
 }
 
@@ -83,8 +83,8 @@ static LogicalResult lowerRotary(Emitter &e, RotaryEmbeddingOp op) {
     Value x2 = read(s.add(base, interleaved ? s.index(1) : half));
     Values angle = {at[0], at[seqDim]};
     for (auto [i, position] : llvm::enumerate(angle))
-      position = wrapIndex(
-          s, position, sizeIn(s, byPosition ? idSizes[i] : cacheSizes[i]));
+      position = wrapIndex(s, position,
+                           sizeIn(s, byPosition ? idSizes[i] : cacheSizes[i]));
     if (byPosition)
       angle = {wrapIndex(s, s.toIndex(e.extract(s.b, ids, angle)),
                          sizeIn(s, cacheSizes[0]))};
@@ -151,7 +151,7 @@ LogicalResult AttentionLowering::readInputs() {
   }
   auto heads = getConstantIntValue(e.sizes(q)[1]);
   auto kvHeads = getConstantIntValue(e.sizes(k)[1]);
-  if (!heads || !kvHeads || *kvHeads < 1 || *heads % *kvHeads != 0)
+  if (heads && kvHeads && (*kvHeads < 1 || *heads % *kvHeads != 0))
     return e.unsupported(op, "its query heads do not divide by its key heads");
   return success();
 }
@@ -159,10 +159,14 @@ LogicalResult AttentionLowering::readInputs() {
 Value AttentionLowering::groupedMatMul(Value x, Value y, bool transposed) {
   Sizes sizes = e.sizes(x);
   OpFoldResult groups = e.sizes(y)[1];
-  int64_t repeat = *getConstantIntValue(sizes[1]) / *getConstantIntValue(groups);
+  Scalars s(e.b, e.loc);
+  OpFoldResult repeat =
+      Emitter::areEqual(sizes[1], groups)
+          ? e.asSize(1)
+          : e.asSize(s.div(e.asValue(sizes[1]), e.asValue(groups)));
   Sizes grouped = sizes;
   grouped[1] = groups;
-  grouped.insert(grouped.begin() + 2, e.asSize(repeat));
+  grouped.insert(grouped.begin() + 2, repeat);
   Value result = emitMatMul(
       e, {e.reshape(x, grouped), {}},
       {e.insertUnits(y, 2), transposed ? Ints{0, 1, 2, 4, 3} : Ints()},
@@ -202,8 +206,8 @@ Value AttentionLowering::bias(Scalars &s, Value mask) {
   Value row = s.position(2), column = s.position(3);
   Value valid, offset = sizeIn(s, pastLength);
   if (isGiven(op.getNonpadKvSeqlen())) {
-    valid = s.toIndex(
-        e.extract(s.b, e.get(op.getNonpadKvSeqlen()), s.position(0)));
+    valid =
+        s.toIndex(e.extract(s.b, e.get(op.getNonpadKvSeqlen()), s.position(0)));
     offset = s.sub(valid, sizeIn(s, e.sizes(q)[2]));
   }
   Value at = s.add(row, offset);
@@ -229,8 +233,7 @@ Value AttentionLowering::probabilities(Value scores, Value biases) {
   return e.map({soft, open}, Emitter::element(soft),
                [](Scalars &s, ArrayRef<Value> x) {
                  Type type = x[0].getType();
-                 Value masked =
-                     s.compare(Compare::EQ, x[1], s.lowest(type));
+                 Value masked = s.compare(Compare::EQ, x[1], s.lowest(type));
                  return s.select(masked, s.constant(type, 0), x[0]);
                });
 }
@@ -246,7 +249,8 @@ LogicalResult AttentionLowering::run() {
     scale = outer.constant(type, op.getScale()->convertToDouble());
   } else {
     Value depth = outer.cast(e.asValue(sizes[3]), type);
-    scale = outer.div(outer.constant(type, 1), outer.apply<math::SqrtOp>(depth));
+    scale =
+        outer.div(outer.constant(type, 1), outer.apply<math::SqrtOp>(depth));
   }
   double softcap = op.getSoftcap().convertToDouble();
   Value raw = groupedMatMul(q, k, /*transposed=*/true);
@@ -268,13 +272,11 @@ LogicalResult AttentionLowering::run() {
         [&](Scalars &s, ArrayRef<Value> x) { return bias(s, x[0]); }, false,
         scoreSizes);
   else
-    biases = e.generate(scoreSizes, type, [&](Scalars &s, Values &) {
-      return bias(s, nullptr);
-    });
+    biases = e.generate(scoreSizes, type,
+                        [&](Scalars &s, Values &) { return bias(s, nullptr); });
   Value biased =
-      e.map({capped, biases}, type, [](Scalars &s, ArrayRef<Value> x) {
-        return s.add(x[0], x[1]);
-      });
+      e.map({capped, biases}, type,
+            [](Scalars &s, ArrayRef<Value> x) { return s.add(x[0], x[1]); });
   Value weights = probabilities(biased, biases);
   Value y = groupedMatMul(weights, v, /*transposed=*/false);
   if (Emitter::rank(op.getQ()) == 3) {

@@ -1,11 +1,13 @@
-//===- Elementwise.cpp - Ops on single elements -----------------------------===//
+//===- Elementwise.cpp - Ops on single elements
+//-----------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// An elementwise op is a line of a table: its name and what it does to elements.
+// An elementwise op is a line of a table: its name and what it does to
+// elements.
 //
 //===----------------------------------------------------------------------===//
 
@@ -109,8 +111,8 @@ static Value limit(Scalars &s, Value x, double low, double high) {
 
 static Value sign(Scalars &s, Value x) {
   Value zero = number(s, x, 0);
-  Value positive = s.select(s.compare(Compare::GT, x, zero), number(s, x, 1),
-                            zero);
+  Value positive =
+      s.select(s.compare(Compare::GT, x, zero), number(s, x, 1), zero);
   if (s.isUnsigned)
     return positive;
   Value result = s.select(isNegative(s, x), number(s, x, -1), positive);
@@ -122,8 +124,8 @@ static Value gelu(Scalars &s, Operation *op, Elements x) {
   if (cast<GeluOp>(op).getApproximate() == "tanh") {
     Value cube = s.mul(s.mul(v, v), v);
     Value sum = s.add(v, s.mul(number(s, v, 0.044715), cube));
-    inner = s.apply<math::TanhOp>(
-        s.mul(number(s, v, 0.79788456080286535588), sum));
+    inner =
+        s.apply<math::TanhOp>(s.mul(number(s, v, 0.79788456080286535588), sum));
   } else {
     inner =
         s.apply<math::ErfOp>(s.mul(v, number(s, v, 0.70710678118654752440)));
@@ -136,8 +138,8 @@ static Value modulo(Scalars &s, Operation *op, Elements x) {
   if (cast<ModOp>(op).getFmod() || s.isUnsigned)
     return rest;
   // The divisor's sign.
-  Value differs = s.compare(Compare::NE, isNegative(s, rest),
-                            isNegative(s, x[1]));
+  Value differs =
+      s.compare(Compare::NE, isNegative(s, rest), isNegative(s, x[1]));
   Value isZero = s.compare(Compare::EQ, rest, number(s, rest, 0));
   Value adjust = s.logicalAnd(differs, s.logicalNot(isZero));
   return s.select(adjust, s.add(rest, x[1]), rest);
@@ -146,9 +148,8 @@ static Value modulo(Scalars &s, Operation *op, Elements x) {
 static Value shift(Scalars &s, Operation *op, Elements x) {
   Type type = x[0].getType();
   bool left = cast<BitShiftOp>(op).getDirection() == "LEFT";
-  Value result =
-      left ? s.b.createOrFold<arith::ShLIOp>(s.loc, x[0], x[1])
-           : s.b.createOrFold<arith::ShRUIOp>(s.loc, x[0], x[1]);
+  Value result = left ? s.b.createOrFold<arith::ShLIOp>(s.loc, x[0], x[1])
+                      : s.b.createOrFold<arith::ShRUIOp>(s.loc, x[0], x[1]);
   Value width = s.integer(type, type.getIntOrFloatBitWidth());
   Value defined = s.b.createOrFold<arith::CmpIOp>(
       s.loc, arith::CmpIPredicate::ult, x[1], width);
@@ -204,8 +205,7 @@ using Body = Value (*)(Scalars &, Operation *, Elements);
 using Pairwise = Value (*)(Scalars &, Value, Value);
 } // namespace
 
-template <typename Op>
-static void add(LoweringTable &table, Body body) {
+template <typename Op> static void add(LoweringTable &table, Body body) {
   table.add(Op::getOperationName(), [body](Emitter &e, Operation *op) {
     return lowerElementwise(
         e, op, op->getOperands(),
@@ -238,9 +238,8 @@ static void addBitwise(LoweringTable &table) {
 }
 
 #define ELEMENTWISE(OP, EXPR)                                                  \
-  add<OP>(table, [](Scalars &s, Operation *op, Elements x) -> Value {          \
-    return EXPR;                                                               \
-  })
+  add<OP>(table,                                                               \
+          [](Scalars &s, Operation *op, Elements x) -> Value { return EXPR; })
 
 static void addMathOps(LoweringTable &table) {
   addMath<AcosOp, math::AcosOp>(table);
@@ -275,20 +274,18 @@ static void addUnaryOps(LoweringTable &table) {
   ELEMENTWISE(ReciprocalOp, s.div(number(s, x[0], 1), x[0]));
   ELEMENTWISE(SigmoidOp, sigmoid(s, x[0]));
   ELEMENTWISE(SoftplusOp, softplus(s, x[0]));
-  ELEMENTWISE(SoftsignOp,
-              s.div(x[0], s.add(number(s, x[0], 1), s.abs(x[0]))));
-  ELEMENTWISE(MishOp,
-              s.mul(x[0], s.apply<math::TanhOp>(softplus(s, x[0]))));
+  ELEMENTWISE(SoftsignOp, s.div(x[0], s.add(number(s, x[0], 1), s.abs(x[0]))));
+  ELEMENTWISE(MishOp, s.mul(x[0], s.apply<math::TanhOp>(softplus(s, x[0]))));
   ELEMENTWISE(HardSwishOp, s.mul(x[0], hardSigmoid(s, 1.0 / 6, 0.5, x[0])));
   ELEMENTWISE(HardSigmoidOp, hardSigmoid(s, attribute(op, "alpha"),
                                          attribute(op, "beta"), x[0]));
   ELEMENTWISE(EluOp, negativePart(s, x[0],
                                   s.mul(number(s, x[0], attribute(op, "alpha")),
                                         expMinusOne(s, x[0]))));
-  ELEMENTWISE(LeakyReluOp,
-              negativePart(s, x[0],
-                           s.mul(number(s, x[0], attribute(op, "alpha")),
-                                 x[0])));
+  ELEMENTWISE(
+      LeakyReluOp,
+      negativePart(s, x[0],
+                   s.mul(number(s, x[0], attribute(op, "alpha")), x[0])));
   ELEMENTWISE(ThresholdedReluOp,
               s.select(s.compare(Compare::GT, x[0],
                                  number(s, x[0], attribute(op, "alpha"))),

@@ -1,4 +1,5 @@
-//===- Emitter.cpp - Values and sizes of lowered ops ------------------------===//
+//===- Emitter.cpp - Values and sizes of lowered ops
+//------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -222,8 +223,7 @@ bool Emitter::areEqual(OpFoldResult x, OpFoldResult y) {
 
 template <typename Op>
 static OpFoldResult fold(Emitter &e, OpFoldResult x, OpFoldResult y) {
-  return e.asSize(
-      e.b.createOrFold<Op>(e.loc, e.asValue(x), e.asValue(y)));
+  return e.asSize(e.b.createOrFold<Op>(e.loc, e.asValue(x), e.asValue(y)));
 }
 
 OpFoldResult Emitter::addSizes(OpFoldResult x, OpFoldResult y) {
@@ -240,6 +240,16 @@ OpFoldResult Emitter::minSizes(OpFoldResult x, OpFoldResult y) {
 }
 OpFoldResult Emitter::maxSizes(OpFoldResult x, OpFoldResult y) {
   return areEqual(x, y) ? x : fold<arith::MaxSIOp>(*this, x, y);
+}
+
+Sizes Emitter::factors(OpFoldResult size) {
+  auto value = dyn_cast<Value>(size);
+  auto product = value ? value.getDefiningOp<arith::MulIOp>() : nullptr;
+  if (!product)
+    return {size};
+  Sizes result = factors(getAsOpFoldResult(product.getLhs()));
+  llvm::append_range(result, factors(getAsOpFoldResult(product.getRhs())));
+  return result;
 }
 
 OpFoldResult Emitter::product(ArrayRef<OpFoldResult> sizes) {

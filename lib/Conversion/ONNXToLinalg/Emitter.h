@@ -107,6 +107,8 @@ public:
   mlir::OpFoldResult mulSizes(mlir::OpFoldResult x, mlir::OpFoldResult y);
   mlir::OpFoldResult minSizes(mlir::OpFoldResult x, mlir::OpFoldResult y);
   mlir::OpFoldResult maxSizes(mlir::OpFoldResult x, mlir::OpFoldResult y);
+  /// The sizes that were multiplied to one.
+  static Sizes factors(mlir::OpFoldResult size);
   /// The product, with constants first so that equal products are equal values.
   mlir::OpFoldResult product(llvm::ArrayRef<mlir::OpFoldResult> sizes);
 
@@ -171,7 +173,8 @@ public:
   /// Puts units around, so that the tensor lies along `axis` of `rank`.
   mlir::Value alongAxis(mlir::Value vector, int64_t axis, int64_t rank);
   mlir::Value transpose(mlir::Value tensor, llvm::ArrayRef<int64_t> perm);
-  mlir::Value slice(mlir::Value tensor, llvm::ArrayRef<mlir::OpFoldResult> offsets,
+  mlir::Value slice(mlir::Value tensor,
+                    llvm::ArrayRef<mlir::OpFoldResult> offsets,
                     llvm::ArrayRef<mlir::OpFoldResult> sizes,
                     llvm::ArrayRef<mlir::OpFoldResult> strides = {});
   /// Everything but [offset, offset + size) of an axis cut away.

@@ -1,4 +1,5 @@
-//===- Gathers.cpp - Reading by indices --------------------------------------===//
+//===- Gathers.cpp - Reading by indices
+//--------------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -60,8 +61,7 @@ static LogicalResult lowerGather(Emitter &e, GatherOp op) {
     Values positions;
     for (int64_t dim = 0; dim < axis; ++dim)
       positions.push_back(s.position(dim));
-    positions.push_back(
-        wrapIndex(s, s.toIndex(x[0]), sizeIn(s, from[axis])));
+    positions.push_back(wrapIndex(s, s.toIndex(x[0]), sizeIn(s, from[axis])));
     for (int64_t dim = axis + 1; dim < rank; ++dim)
       positions.push_back(s.position(dim + indexRank - 1));
     return e.extract(s.b, data, positions);
@@ -81,17 +81,15 @@ static LogicalResult lowerGatherElements(Emitter &e, GatherElementsOp op) {
     for (int64_t dim = 0; dim < rank; ++dim) {
       Value size = sizeIn(s, from[dim]);
       // Other dimensions of indices are at most the data's.
-      positions.push_back(
-          dim == axis ? wrapIndex(s, s.toIndex(x[0]), size)
-          : Emitter::areEqual(from[dim], target[dim])
-              ? s.position(dim)
-              : wrapIndex(s, s.position(dim), size));
+      positions.push_back(dim == axis ? wrapIndex(s, s.toIndex(x[0]), size)
+                          : Emitter::areEqual(from[dim], target[dim])
+                              ? s.position(dim)
+                              : wrapIndex(s, s.position(dim), size));
     }
     return e.extract(s.b, data, positions);
   };
-  e.set(op.getOutput(),
-        e.generate(target, Emitter::element(data), indices,
-                   e.b.getMultiDimIdentityMap(rank), body));
+  e.set(op.getOutput(), e.generate(target, Emitter::element(data), indices,
+                                   e.b.getMultiDimIdentityMap(rank), body));
   return success();
 }
 

@@ -20,8 +20,7 @@ public:
   using Function =
       std::function<llvm::LogicalResult(Emitter &, mlir::Operation *)>;
 
-  template <typename Op>
-  void add(llvm::LogicalResult (*lower)(Emitter &, Op)) {
+  template <typename Op> void add(llvm::LogicalResult (*lower)(Emitter &, Op)) {
     add(Op::getOperationName(), [lower](Emitter &e, mlir::Operation *op) {
       return lower(e, mlir::cast<Op>(op));
     });

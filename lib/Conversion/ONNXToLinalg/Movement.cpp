@@ -1,4 +1,5 @@
-//===- Movement.cpp - Permuting, joining and cutting -------------------------===//
+//===- Movement.cpp - Permuting, joining and cutting
+//-------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -76,7 +77,8 @@ static LogicalResult lowerSplit(Emitter &e, SplitOp op) {
   OpFoldResult offset = e.asSize(0);
   std::optional<Values> list = e.scalars(op.getInput());
   for (auto [output, part] : llvm::zip(op.getOutputs(), parts)) {
-    auto first = getConstantIntValue(offset), length = getConstantIntValue(part);
+    auto first = getConstantIntValue(offset),
+         length = getConstantIntValue(part);
     if (list && first && length)
       e.setScalars(output, ArrayRef(*list).slice(*first, *length));
     else
@@ -99,8 +101,9 @@ struct Window {
 } // namespace
 
 /// Counts `bound` from the end if it is negative, and limits it to [low, high].
-static OpFoldResult clampBound(Emitter &e, OpFoldResult bound, OpFoldResult size,
-                               OpFoldResult low, OpFoldResult high) {
+static OpFoldResult clampBound(Emitter &e, OpFoldResult bound,
+                               OpFoldResult size, OpFoldResult low,
+                               OpFoldResult high) {
   if (Emitter::areEqual(bound, size) && Emitter::areEqual(high, size))
     return size;
   std::optional<int64_t> known = getConstantIntValue(bound);
@@ -161,16 +164,16 @@ static Value takeWindows(Emitter &e, Value data, ArrayRef<Window> windows) {
   }
   if (!backwards)
     return e.slice(data, offsets, sizes, strides);
-  return e.generate(sizes, Emitter::element(data),
-                    [&](Scalars &s, Values &positions) {
-                      for (auto [i, window] : llvm::enumerate(windows)) {
-                        Value step = s.index(window.step);
-                        Value base = getValueOrCreateConstantIndexOp(
-                            s.b, s.loc, window.offset);
-                        positions[i] = s.add(base, s.mul(positions[i], step));
-                      }
-                      return e.extract(s.b, data, positions);
-                    });
+  return e.generate(
+      sizes, Emitter::element(data), [&](Scalars &s, Values &positions) {
+        for (auto [i, window] : llvm::enumerate(windows)) {
+          Value step = s.index(window.step);
+          Value base =
+              getValueOrCreateConstantIndexOp(s.b, s.loc, window.offset);
+          positions[i] = s.add(base, s.mul(positions[i], step));
+        }
+        return e.extract(s.b, data, positions);
+      });
 }
 
 static LogicalResult lowerSlice(Emitter &e, SliceOp op) {
@@ -198,8 +201,8 @@ static LogicalResult lowerSlice(Emitter &e, SliceOp op) {
     auto step = steps ? getConstantIntValue((*steps)[i]) : int64_t(1);
     if (!valid || !step || *step == 0)
       return e.unsupported(op, "an axis or step is known at run time only");
-    windows[*valid] = sliceWindow(e, (*starts)[i], (*ends)[i], *step,
-                                  e.sizes(data)[*valid]);
+    windows[*valid] =
+        sliceWindow(e, (*starts)[i], (*ends)[i], *step, e.sizes(data)[*valid]);
   }
   if (std::optional<Values> list =
           rank == 1 ? e.scalars(op.getData()) : std::nullopt) {
@@ -238,9 +241,8 @@ static LogicalResult lowerTile(Emitter &e, TileOp op) {
     target.push_back(e.product({repeat, size}));
   }
   AffineMap map = AffineMap::get(spread.size(), 0, exprs, e.b.getContext());
-  Value tiled =
-      e.generate(spread, Emitter::element(input), input, map,
-                 [](Scalars &, ArrayRef<Value> x) { return x[0]; });
+  Value tiled = e.generate(spread, Emitter::element(input), input, map,
+                           [](Scalars &, ArrayRef<Value> x) { return x[0]; });
   e.set(op.getOutput(), e.reshape(tiled, target));
   return success();
 }
@@ -255,8 +257,8 @@ static Value padPosition(Scalars &s, Value at, Value size, StringRef mode) {
     // A period is there and back, without the ends twice.
     Value period = s.max(s.mul(last, s.index(2)), s.index(1));
     Value rest = s.rem(at, period);
-    rest = s.select(s.compare(Compare::LT, rest, zero), s.add(rest, period),
-                    rest);
+    rest =
+        s.select(s.compare(Compare::LT, rest, zero), s.add(rest, period), rest);
     at = s.min(rest, s.sub(period, rest));
   }
   return s.max(s.min(at, last), zero);
@@ -338,13 +340,13 @@ static LogicalResult lowerTrilu(Emitter &e, TriluOp op) {
                        ? outer.toIndex(e.scalar(op.getK()))
                        : outer.index(0);
   Compare kept = op.getUpper() ? Compare::LE : Compare::GE;
-  e.set(op.getOutput(),
-        e.map(input, Emitter::element(input),
-              [&](Scalars &s, ArrayRef<Value> x) {
-                Value row = s.add(s.position(rank - 2), diagonal);
-                Value keep = s.compare(kept, row, s.position(rank - 1));
-                return s.select(keep, x[0], s.constant(x[0].getType(), 0));
-              }));
+  e.set(
+      op.getOutput(),
+      e.map(input, Emitter::element(input), [&](Scalars &s, ArrayRef<Value> x) {
+        Value row = s.add(s.position(rank - 2), diagonal);
+        Value keep = s.compare(kept, row, s.position(rank - 1));
+        return s.select(keep, x[0], s.constant(x[0].getType(), 0));
+      }));
   return success();
 }
 
@@ -387,8 +389,8 @@ static LogicalResult lowerDepthToSpace(Emitter &e, DepthToSpaceOp op) {
     return e.unsupported(op, "its input is not of rank 4");
   OpFoldResult block = e.asSize(op.getBlocksize());
   Scalars s(e.b, e.loc);
-  OpFoldResult channels = e.asSize(
-      s.div(e.asValue(from[1]), e.asValue(e.product({block, block}))));
+  OpFoldResult channels =
+      e.asSize(s.div(e.asValue(from[1]), e.asValue(e.product({block, block}))));
   bool depthFirst = op.getMode() == "DCR";
   Sizes parts = depthFirst
                     ? Sizes{from[0], block, block, channels, from[2], from[3]}
@@ -412,12 +414,11 @@ static LogicalResult lowerSpaceToDepth(Emitter &e, SpaceToDepthOp op) {
     return e.asSize(s.div(e.asValue(size), e.asValue(block)));
   };
   OpFoldResult rows = blocks(from[2]), cols = blocks(from[3]);
-  Value parts =
-      e.reshape(x, {from[0], from[1], rows, block, cols, block});
+  Value parts = e.reshape(x, {from[0], from[1], rows, block, cols, block});
   Value moved = e.transpose(parts, {0, 3, 5, 1, 2, 4});
   e.set(op.getOutput(),
-        e.reshape(moved, {from[0], e.product({block, block, from[1]}), rows,
-                          cols}));
+        e.reshape(moved,
+                  {from[0], e.product({block, block, from[1]}), rows, cols}));
   return success();
 }
 

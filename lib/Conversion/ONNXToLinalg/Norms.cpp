@@ -1,4 +1,5 @@
-//===- Norms.cpp - Softmax and normalisations --------------------------------===//
+//===- Norms.cpp - Softmax and normalisations
+//--------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,8 +50,8 @@ static LogicalResult lowerLogSoftmax(Emitter &e, LogSoftmaxOp op) {
   Value x = e.get(op.getInput());
   int64_t axis = axisOf(op, x);
   Value max = e.reduce(x, axis, /*keepDims=*/true, Reduction::Max);
-  Value sum = e.reduce(shiftedExp(e, x, axis), axis, /*keepDims=*/true,
-                       Reduction::Sum);
+  Value sum =
+      e.reduce(shiftedExp(e, x, axis), axis, /*keepDims=*/true, Reduction::Sum);
   e.set(op.getOutput(),
         e.map({x, max, sum}, Emitter::element(x), [](Scalars &s, Elements v) {
           return s.sub(s.sub(v[0], v[1]), s.apply<math::LogOp>(v[2]));
@@ -70,13 +71,12 @@ static LogicalResult lowerHardmax(Emitter &e, HardmaxOp op) {
                     s.highest(i64));
   });
   Value first = e.reduce(where, axis, /*keepDims=*/true, Reduction::Min);
-  e.set(op.getOutput(),
-        e.map({x, first}, type, [&](Scalars &s, Elements v) {
-          Value position = s.cast(s.position(axis), i64);
-          Type wide = v[0].getType();
-          return s.select(s.compare(Compare::EQ, position, v[1]),
-                          s.constant(wide, 1), s.constant(wide, 0));
-        }));
+  e.set(op.getOutput(), e.map({x, first}, type, [&](Scalars &s, Elements v) {
+    Value position = s.cast(s.position(axis), i64);
+    Type wide = v[0].getType();
+    return s.select(s.compare(Compare::EQ, position, v[1]), s.constant(wide, 1),
+                    s.constant(wide, 0));
+  }));
   return success();
 }
 
@@ -84,10 +84,9 @@ static LogicalResult lowerLpNormalization(Emitter &e, LpNormalizationOp op) {
   Value x = e.get(op.getInput());
   int64_t axis = axisOf(op, x);
   bool one = op.getP() == 1;
-  Value norm = e.reduce(x, axis, /*keepDims=*/true, Reduction::Sum, false,
-                        [&](Scalars &s, Value v) {
-                          return one ? s.abs(v) : s.mul(v, v);
-                        });
+  Value norm = e.reduce(
+      x, axis, /*keepDims=*/true, Reduction::Sum, false,
+      [&](Scalars &s, Value v) { return one ? s.abs(v) : s.mul(v, v); });
   e.set(op.getOutput(),
         e.map({x, norm}, Emitter::element(x), [&](Scalars &s, Elements v) {
           Value length = one ? v[1] : s.apply<math::SqrtOp>(v[1]);
@@ -111,13 +110,12 @@ struct Moments {
 
 static Value meanOver(Emitter &e, Value x, ArrayRef<int64_t> axes,
                       function_ref<Value(Scalars &, Value)> prepare = {}) {
-  Value sum = e.reduce(x, axes, /*keepDims=*/true, Reduction::Sum, false,
-                       prepare);
+  Value sum =
+      e.reduce(x, axes, /*keepDims=*/true, Reduction::Sum, false, prepare);
   Type type = Emitter::element(sum);
   Value count = e.count(x, axes, type);
-  return e.map(sum, type, [&](Scalars &s, Elements v) {
-    return s.div(v[0], count);
-  });
+  return e.map(sum, type,
+               [&](Scalars &s, Elements v) { return s.div(v[0], count); });
 }
 
 static Value inverseRoot(Emitter &e, Value x, double epsilon) {
@@ -131,13 +129,11 @@ static Value inverseRoot(Emitter &e, Value x, double epsilon) {
 static Moments moments(Emitter &e, Value x, ArrayRef<int64_t> axes,
                        double epsilon) {
   Value mean = meanOver(e, x, axes);
-  Value centered = e.map({x, mean}, Emitter::element(mean),
-                         [](Scalars &s, Elements v) {
-                           return s.sub(v[0], v[1]);
-                         });
-  Value variance = meanOver(e, centered, axes, [](Scalars &s, Value v) {
-    return s.mul(v, v);
-  });
+  Value centered =
+      e.map({x, mean}, Emitter::element(mean),
+            [](Scalars &s, Elements v) { return s.sub(v[0], v[1]); });
+  Value variance = meanOver(e, centered, axes,
+                            [](Scalars &s, Value v) { return s.mul(v, v); });
   return {mean, inverseRoot(e, variance, epsilon)};
 }
 
@@ -160,8 +156,7 @@ static LogicalResult lowerLayerNorm(Emitter &e, LayerNormalizationOp op) {
   Type type = Emitter::element(x);
   Moments stats = moments(e, x, dimsBetween(axisOf(op, x), Emitter::rank(x)),
                           op.getEpsilon().convertToDouble());
-  Value bias =
-      op.getB() && !isAbsent(op.getB()) ? e.get(op.getB()) : Value();
+  Value bias = op.getB() && !isAbsent(op.getB()) ? e.get(op.getB()) : Value();
   e.set(op.getY(), normalize(e, x, stats, e.get(op.getScale()), bias, type));
   auto setStatistic = [&](Value result, Value statistic) {
     if (!isAbsent(result))
@@ -189,8 +184,8 @@ static LogicalResult lowerRMSNorm(Emitter &e, RMSNormalizationOp op) {
 static LogicalResult lowerInstanceNorm(Emitter &e, InstanceNormalizationOp op) {
   Value x = e.get(op.getInput());
   int64_t rank = Emitter::rank(x);
-  Moments stats = moments(e, x, dimsBetween(2, rank),
-                          op.getEpsilon().convertToDouble());
+  Moments stats =
+      moments(e, x, dimsBetween(2, rank), op.getEpsilon().convertToDouble());
   Value scale = e.alongAxis(e.get(op.getScale()), 1, rank);
   Value bias = e.alongAxis(e.get(op.getB()), 1, rank);
   e.set(op.getOutput(),
@@ -204,19 +199,21 @@ static LogicalResult lowerGroupNorm(Emitter &e, GroupNormalizationOp op) {
   Sizes sizes = e.sizes(x), grouped = sizes;
   auto channels = getConstantIntValue(sizes[1]);
   int64_t groups = op.getNumGroups();
-  if (!channels || groups < 1 || *channels % groups != 0)
+  if (groups < 1 || (channels && *channels % groups != 0))
     return e.unsupported(op, "its channels do not divide into groups");
+  Scalars s(e.b, e.loc);
   grouped[1] = e.asSize(groups);
-  grouped.insert(grouped.begin() + 2, e.asSize(*channels / groups));
+  grouped.insert(grouped.begin() + 2,
+                 e.asSize(s.div(e.asValue(sizes[1]), s.index(groups))));
   Value parts = e.reshape(x, grouped);
   Moments stats = moments(e, parts, dimsBetween(2, rank + 1),
                           op.getEpsilon().convertToDouble());
   Sizes perChannel(rank + 1, e.asSize(1));
   perChannel[1] = grouped[1];
   perChannel[2] = grouped[2];
-  Value y = normalize(e, parts, stats, e.reshape(e.get(op.getScale()), perChannel),
-                      e.reshape(e.get(op.getBias()), perChannel),
-                      Emitter::element(x));
+  Value y = normalize(
+      e, parts, stats, e.reshape(e.get(op.getScale()), perChannel),
+      e.reshape(e.get(op.getBias()), perChannel), Emitter::element(x));
   e.set(op.getY(), e.reshape(y, sizes));
   return success();
 }
@@ -229,9 +226,9 @@ static LogicalResult lowerBatchNorm(Emitter &e, BatchNormalizationOp op) {
     return e.alongAxis(e.get(vector), 1, Emitter::rank(x));
   };
   double epsilon = op.getEpsilon().convertToDouble();
-  Value variance = e.castElements(
-      channel(op.getInputVar()),
-      computeType(Emitter::element(op.getInputVar())));
+  Value variance =
+      e.castElements(channel(op.getInputVar()),
+                     computeType(Emitter::element(op.getInputVar())));
   Moments stats = {channel(op.getInputMean()),
                    inverseRoot(e, variance, epsilon)};
   e.set(op.getY(), normalize(e, x, stats, channel(op.getScale()),

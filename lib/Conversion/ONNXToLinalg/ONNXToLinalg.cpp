@@ -1,4 +1,5 @@
-//===- ONNXToLinalg.cpp - The pass that lowers the onnx dialect -------------===//
+//===- ONNXToLinalg.cpp - The pass that lowers the onnx dialect
+//-------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -80,8 +81,8 @@ static Operation *dropSign(OpBuilder &builder, Value value) {
     return nullptr;
   value.setType(signless);
   builder.setInsertionPointAfterValue(value);
-  auto cast = UnrealizedConversionCastOp::create(builder, value.getLoc(), type,
-                                                 value);
+  auto cast =
+      UnrealizedConversionCastOp::create(builder, value.getLoc(), type, value);
   value.replaceAllUsesExcept(cast.getResult(0), cast);
   return cast;
 }

@@ -1,4 +1,5 @@
-//===- Products.cpp - Matrix products ---------------------------------------===//
+//===- Products.cpp - Matrix products
+//---------------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -55,7 +56,8 @@ static PermutedView unifyBatch(Emitter &e, PermutedView view,
 }
 
 /// Drops the view's batch dimensions of size 1 and maps the others to the loops
-/// `batchLoops` (-1 where the result's size is 1), the last two to `row`, `col`.
+/// `batchLoops` (-1 where the result's size is 1), the last two to `row`,
+/// `col`.
 static AffineMap dropUnitBatch(Emitter &e, PermutedView &view,
                                ArrayRef<int64_t> batchLoops, unsigned numLoops,
                                unsigned row, unsigned col) {
@@ -69,8 +71,8 @@ static AffineMap dropUnitBatch(Emitter &e, PermutedView &view,
     else if (isOne(sizes[dim]))
       dropped.push_back(source);
     else
-      bySource[source] = e.b.getAffineDimExpr(
-          batchLoops[dim + batchLoops.size() - own]);
+      bySource[source] =
+          e.b.getAffineDimExpr(batchLoops[dim + batchLoops.size() - own]);
   }
   SmallVector<AffineExpr> exprs;
   for (AffineExpr expr : bySource)
@@ -85,9 +87,8 @@ static AffineMap dropUnitBatch(Emitter &e, PermutedView &view,
 static Value emitBatched(Emitter &e, PermutedView a, PermutedView b,
                          Type type) {
   Sizes sizesA = sizesOf(e, a), sizesB = sizesOf(e, b);
-  Sizes batch =
-      e.broadcastSizes({Sizes(ArrayRef(sizesA).drop_back(2)),
-                        Sizes(ArrayRef(sizesB).drop_back(2))});
+  Sizes batch = e.broadcastSizes({Sizes(ArrayRef(sizesA).drop_back(2)),
+                                  Sizes(ArrayRef(sizesB).drop_back(2))});
   a = unifyBatch(e, a, batch);
   b = unifyBatch(e, b, batch);
   Sizes loops;
@@ -102,8 +103,7 @@ static Value emitBatched(Emitter &e, PermutedView a, PermutedView b,
   llvm::append_range(loops, Sizes{rows, cols, sizesA.back()});
   AffineMap mapA = dropUnitBatch(e, a, batchLoops, k + 1, m, k);
   AffineMap mapB = dropUnitBatch(e, b, batchLoops, k + 1, k, n);
-  Value product =
-      e.contract(a.tensor, mapA, b.tensor, mapB, loops, k, type);
+  Value product = e.contract(a.tensor, mapA, b.tensor, mapB, loops, k, type);
   llvm::append_range(batch, Sizes{rows, cols});
   return e.reshape(product, batch);
 }
@@ -120,8 +120,8 @@ Value bitnet::onnx::emitMatMul(Emitter &e, PermutedView a, PermutedView b,
   b = complete(b);
   // Leading dimensions are rows where the weight has none.
   Sizes leading;
-  bool collapse = a.perm.size() > 2 && b.perm.size() == 2 &&
-                  llvm::is_sorted(a.perm);
+  bool collapse =
+      a.perm.size() > 2 && b.perm.size() == 2 && llvm::is_sorted(a.perm);
   if (collapse) {
     leading = e.sizes(a.tensor);
     OpFoldResult depth = leading.pop_back_val();
@@ -228,9 +228,7 @@ static Value withoutZeroPoint(Emitter &e, Value value, Value zeroPoint,
   }
   return e.map(inputs, i32, [&](Scalars &s, ArrayRef<Value> x) {
     Value y = s.cast(x[0], i32, isUnsigned, false);
-    return x.size() == 1
-               ? y
-               : s.sub(y, s.cast(x[1], i32, isUnsigned, false));
+    return x.size() == 1 ? y : s.sub(y, s.cast(x[1], i32, isUnsigned, false));
   });
 }
 

@@ -1,4 +1,5 @@
-//===- Quantize.cpp - Quantisation and its inverse --------------------------===//
+//===- Quantize.cpp - Quantisation and its inverse
+//--------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -67,8 +68,7 @@ static LogicalResult lowerQuantize(Emitter &e, QuantizeLinearOp op) {
   Values inputs = {x, e.get(op.getYScale())};
   if (isGiven(op.getYZeroPoint()))
     inputs.push_back(e.get(op.getYZeroPoint()));
-  SmallVector<AffineMap> maps = {
-      e.b.getMultiDimIdentityMap(Emitter::rank(x))};
+  SmallVector<AffineMap> maps = {e.b.getMultiDimIdentityMap(Emitter::rank(x))};
   for (Value input : ArrayRef(inputs).drop_front()) {
     auto map = scaleMap(e, x, input, op.getAxis(), op.getBlockSize());
     if (failed(map))
@@ -101,8 +101,7 @@ static LogicalResult lowerDequantize(Emitter &e, DequantizeLinearOp op) {
   Values inputs = {x, e.get(op.getXScale())};
   if (isGiven(op.getXZeroPoint()))
     inputs.push_back(e.get(op.getXZeroPoint()));
-  SmallVector<AffineMap> maps = {
-      e.b.getMultiDimIdentityMap(Emitter::rank(x))};
+  SmallVector<AffineMap> maps = {e.b.getMultiDimIdentityMap(Emitter::rank(x))};
   for (Value input : ArrayRef(inputs).drop_front()) {
     auto map = scaleMap(e, x, input, op.getAxis(), op.getBlockSize());
     if (failed(map))
@@ -131,33 +130,29 @@ static LogicalResult lowerDynamicQuantize(Emitter &e,
     return axes.empty() ? x : e.reduce(x, axes, false, kind);
   };
   Value min = extreme(Reduction::Min), max = extreme(Reduction::Max);
-  Value scale =
-      e.map({min, max}, f32, [&](Scalars &s, ArrayRef<Value> v) {
-        Value zero = s.constant(f32, 0);
-        Value span = s.sub(s.max(v[1], zero), s.min(v[0], zero));
-        return s.div(span, s.constant(f32, 255));
-      });
+  Value scale = e.map({min, max}, f32, [&](Scalars &s, ArrayRef<Value> v) {
+    Value zero = s.constant(f32, 0);
+    Value span = s.sub(s.max(v[1], zero), s.min(v[0], zero));
+    return s.div(span, s.constant(f32, 255));
+  });
   auto limit = [&](Scalars &s, Value v) {
     return s.min(s.max(v, s.constant(f32, 0)), s.constant(f32, 255));
   };
-  Value zeroPoint =
-      e.map({min, scale}, i8, [&](Scalars &s, ArrayRef<Value> v) {
-        Value low = s.min(v[0], s.constant(f32, 0));
-        Value point = s.div(s.neg(low), v[1]);
-        // Zeros only: any scale will do.
-        point = s.select(s.isNaN(point), s.constant(f32, 0), point);
-        return s.cast(s.apply<math::RoundEvenOp>(limit(s, point)), i8, false,
-                      true);
+  Value zeroPoint = e.map({min, scale}, i8, [&](Scalars &s, ArrayRef<Value> v) {
+    Value low = s.min(v[0], s.constant(f32, 0));
+    Value point = s.div(s.neg(low), v[1]);
+    // Zeros only: any scale will do.
+    point = s.select(s.isNaN(point), s.constant(f32, 0), point);
+    return s.cast(s.apply<math::RoundEvenOp>(limit(s, point)), i8, false, true);
+  });
+  Value y =
+      e.map({x, scale, zeroPoint}, i8, [&](Scalars &s, ArrayRef<Value> v) {
+        Value scaled = s.div(v[0], v[1]);
+        scaled = s.select(s.isNaN(scaled), s.constant(f32, 0), scaled);
+        Value q = s.add(s.apply<math::RoundEvenOp>(scaled),
+                        s.cast(v[2], f32, true, false));
+        return s.cast(limit(s, q), i8, false, true);
       });
-  Value y = e.map({x, scale, zeroPoint}, i8,
-                  [&](Scalars &s, ArrayRef<Value> v) {
-                    Value scaled = s.div(v[0], v[1]);
-                    scaled = s.select(s.isNaN(scaled), s.constant(f32, 0),
-                                      scaled);
-                    Value q = s.add(s.apply<math::RoundEvenOp>(scaled),
-                                    s.cast(v[2], f32, true, false));
-                    return s.cast(limit(s, q), i8, false, true);
-                  });
   e.set(op.getY(), y);
   e.set(op.getYScale(), scale);
   e.set(op.getYZeroPoint(), zeroPoint);

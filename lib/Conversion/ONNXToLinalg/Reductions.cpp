@@ -1,4 +1,5 @@
-//===- Reductions.cpp - Reductions over axes --------------------------------===//
+//===- Reductions.cpp - Reductions over axes
+//--------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -32,7 +33,9 @@ struct Recipe {
 
 static Value square(Scalars &s, Value x) { return s.mul(x, x); }
 static Value absolute(Scalars &s, Value x) { return s.abs(x); }
-static Value exponential(Scalars &s, Value x) { return s.apply<math::ExpOp>(x); }
+static Value exponential(Scalars &s, Value x) {
+  return s.apply<math::ExpOp>(x);
+}
 static Value root(Scalars &s, Value x) { return s.apply<math::SqrtOp>(x); }
 static Value logarithm(Scalars &s, Value x) { return s.apply<math::LogOp>(x); }
 
@@ -76,9 +79,8 @@ static LogicalResult lowerReduce(Emitter &e, Operation *op,
     return op->getAttrOfType<IntegerAttr>(name).getInt() != 0;
   };
   Value input = e.get(data);
-  std::optional<Ints> axes =
-      reductionAxes(e, op->getOperand(1), flag("noop_with_empty_axes"),
-                    Emitter::rank(input));
+  std::optional<Ints> axes = reductionAxes(
+      e, op->getOperand(1), flag("noop_with_empty_axes"), Emitter::rank(input));
   if (!axes)
     return e.unsupported(op, "its axes are known at run time only");
   bool isUnsigned = Emitter::isUnsigned(data);
@@ -140,15 +142,15 @@ static LogicalResult lowerReduceLogSumExp(Emitter &e, ReduceLogSumExpOp op) {
   if (!axes)
     return e.unsupported(op, "its axes are known at run time only");
   bool isUnsigned = Emitter::isUnsigned(op.getData());
-  Type wide = isa<FloatType>(element) ? computeType(element)
-                                      : Type(e.b.getF64Type());
+  Type wide =
+      isa<FloatType>(element) ? computeType(element) : Type(e.b.getF64Type());
   input = e.castElements(input, wide, isUnsigned);
   if (!axes->empty()) {
     Value max = e.reduce(input, *axes, /*keepDims=*/true, Reduction::Max);
     // Infinite maxima would give inf - inf.
     max = e.map(max, wide, [](Scalars &s, ArrayRef<Value> x) {
-      Value isFinite = s.compare(Compare::LT, s.abs(x[0]),
-                                 s.highest(x[0].getType()));
+      Value isFinite =
+          s.compare(Compare::LT, s.abs(x[0]), s.highest(x[0].getType()));
       return s.select(isFinite, x[0], s.constant(x[0].getType(), 0));
     });
     Value shifted =
@@ -201,15 +203,14 @@ static LogicalResult lowerArg(Emitter &e, Operation *op, Reduction kind) {
                              : (last ? Compare::LE : Compare::LT);
         Value take = s.compare(better, args[0], args[1]);
         if (isa<FloatType>(element)) {
-          Value first = s.logicalAnd(s.isNaN(args[0]),
-                                     s.logicalNot(s.isNaN(args[1])));
+          Value first =
+              s.logicalAnd(s.isNaN(args[0]), s.logicalNot(s.isNaN(args[1])));
           take = s.logicalOr(take, first);
         }
         Value position = s.cast(s.position(axis), i64);
-        linalg::YieldOp::create(
-            nested, at,
-            ValueRange{s.select(take, args[0], args[1]),
-                       s.select(take, position, args[2])});
+        linalg::YieldOp::create(nested, at,
+                                ValueRange{s.select(take, args[0], args[1]),
+                                           s.select(take, position, args[2])});
       });
   Value result = generic.getResult(1);
   if (number("keepdims"))

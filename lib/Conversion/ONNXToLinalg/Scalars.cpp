@@ -1,4 +1,5 @@
-//===- Scalars.cpp - Arithmetic on elements ---------------------------------===//
+//===- Scalars.cpp - Arithmetic on elements
+//---------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -118,8 +119,7 @@ Value Scalars::div(Value x, Value y) {
   // The least value over -1 traps as well: negate instead.
   Value minusOne = integer(y.getType(), -1);
   Value isMinusOne = compare(Compare::EQ, y, minusOne);
-  Value divisor =
-      select(isMinusOne, integer(y.getType(), 1), safeDivisor(y));
+  Value divisor = select(isMinusOne, integer(y.getType(), 1), safeDivisor(y));
   Value quotient = b.createOrFold<arith::DivSIOp>(loc, x, divisor);
   return select(isMinusOne, neg(x), quotient);
 }
@@ -131,8 +131,7 @@ Value Scalars::rem(Value x, Value y) {
     return b.createOrFold<arith::RemUIOp>(loc, x, safeDivisor(y));
   Value minusOne = integer(y.getType(), -1);
   Value isMinusOne = compare(Compare::EQ, y, minusOne);
-  Value divisor =
-      select(isMinusOne, integer(y.getType(), 1), safeDivisor(y));
+  Value divisor = select(isMinusOne, integer(y.getType(), 1), safeDivisor(y));
   return b.createOrFold<arith::RemSIOp>(loc, x, divisor);
 }
 
@@ -142,9 +141,8 @@ Value Scalars::remFloat(Value x, Value y) {
   Type wide = b.getF64Type(), bits = b.getI64Type();
   Value ax = abs(cast(x, wide)), ay = abs(cast(y, wide));
   Value zero = constant(wide, 0.0);
-  Value defined = logicalAnd(
-      compare(Compare::GT, ay, zero),
-      compare(Compare::LT, ax, highest(wide)));
+  Value defined = logicalAnd(compare(Compare::GT, ay, zero),
+                             compare(Compare::LT, ax, highest(wide)));
   auto loop = scf::WhileOp::create(
       b, loc, TypeRange{wide}, ValueRange{ax},
       [&](OpBuilder &nested, Location at, ValueRange args) {
@@ -247,11 +245,10 @@ Value Scalars::powInt(Value x, Value y) {
         Value unit = s.integer(b.getI64Type(), 1);
         Value bit = arith::AndIOp::create(nested, at, args[0], unit);
         Value isOdd = s.compare(Compare::NE, bit, zero);
-        Value product =
-            s.select(isOdd, s.mul(args[2], args[1]), args[2]);
+        Value product = s.select(isOdd, s.mul(args[2], args[1]), args[2]);
         Value rest = arith::ShRUIOp::create(nested, at, args[0], unit);
-        scf::YieldOp::create(nested, at,
-                             ValueRange{rest, s.mul(args[1], args[1]), product});
+        scf::YieldOp::create(
+            nested, at, ValueRange{rest, s.mul(args[1], args[1]), product});
       });
   Value result = loop.getResult(2);
   if (isUnsigned)
@@ -320,9 +317,8 @@ Value Scalars::castFloatToInt(Value x, IntegerType to, bool toUnsigned) {
     return compare(Compare::NE, x, constant(x.getType(), 0.0));
   if (toUnsigned && to.getWidth() == 64)
     return b.createOrFold<arith::FPToUIOp>(loc, to, x);
-  unsigned width = to.getWidth() > 32 || (toUnsigned && to.getWidth() == 32)
-                       ? 64
-                       : 32;
+  unsigned width =
+      to.getWidth() > 32 || (toUnsigned && to.getWidth() == 32) ? 64 : 32;
   Type wide = b.getIntegerType(width);
   Value result = b.createOrFold<arith::FPToSIOp>(loc, wide, x);
   return wide == to ? result : b.createOrFold<arith::TruncIOp>(loc, to, result);
@@ -333,6 +329,10 @@ Value Scalars::cast(Value x, Type to, bool fromUnsigned, bool toUnsigned) {
   if (from == to)
     return x;
   if (isa<IndexType>(from) || isa<IndexType>(to)) {
+    // A size that was an integer for a while stays the same value.
+    if (auto inner = x.getDefiningOp<arith::IndexCastOp>())
+      if (inner.getIn().getType() == to && from.isInteger(64))
+        return inner.getIn();
     // index <-> integers other than i64 goes through i64.
     Type wide = b.getI64Type();
     if (isa<IndexType>(to) && isa<FloatType>(from))

@@ -1,4 +1,5 @@
-//===- Scatters.cpp - Writing by indices -------------------------------------===//
+//===- Scatters.cpp - Writing by indices
+//-------------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -30,22 +31,23 @@ static Value combineUpdate(Scalars &s, StringRef reduction, Value old,
 
 /// One update after another over `bounds`: later ones win, as in the standard's
 /// reference. `locate` gives the position in the data.
-static Value scatter(Emitter &e, Value data, Value updates, ArrayRef<OpFoldResult> bounds,
-                     StringRef reduction, bool isUnsigned,
+static Value scatter(Emitter &e, Value data, Value updates,
+                     ArrayRef<OpFoldResult> bounds, StringRef reduction,
+                     bool isUnsigned,
                      function_ref<Values(Scalars &, ArrayRef<Value>)> locate) {
   Sizes sizes = e.sizes(data);
-  Values result = e.loops(
-      bounds, data,
-      [&](Scalars &s, ArrayRef<Value> ivs, ArrayRef<Value> carried) {
-        s.isUnsigned = false;
-        Values positions = locate(s, ivs);
-        Value update = e.extract(s.b, updates, ivs);
-        Value old = e.extract(s.b, carried[0], positions);
-        s.isUnsigned = isUnsigned;
-        Value value = combineUpdate(s, reduction, old, update);
-        return Values{tensor::InsertOp::create(s.b, s.loc, value, carried[0],
-                                               positions)};
-      });
+  Values result =
+      e.loops(bounds, data,
+              [&](Scalars &s, ArrayRef<Value> ivs, ArrayRef<Value> carried) {
+                s.isUnsigned = false;
+                Values positions = locate(s, ivs);
+                Value update = e.extract(s.b, updates, ivs);
+                Value old = e.extract(s.b, carried[0], positions);
+                s.isUnsigned = isUnsigned;
+                Value value = combineUpdate(s, reduction, old, update);
+                return Values{tensor::InsertOp::create(s.b, s.loc, value,
+                                                       carried[0], positions)};
+              });
   return result[0];
 }
 
@@ -65,9 +67,8 @@ static LogicalResult lowerScatterElements(Emitter &e, ScatterElementsOp op) {
     }
     return positions;
   };
-  e.set(op.getOutput(),
-        scatter(e, data, updates, bounds, op.getReduction(),
-                Emitter::isUnsigned(op.getData()), locate));
+  e.set(op.getOutput(), scatter(e, data, updates, bounds, op.getReduction(),
+                                Emitter::isUnsigned(op.getData()), locate));
   return success();
 }
 
@@ -93,9 +94,8 @@ static LogicalResult lowerScatterND(Emitter &e, ScatterNDOp op) {
     positions.append(ivs.begin() + outer, ivs.end());
     return positions;
   };
-  e.set(op.getOutput(),
-        scatter(e, data, updates, bounds, op.getReduction(),
-                Emitter::isUnsigned(op.getData()), locate));
+  e.set(op.getOutput(), scatter(e, data, updates, bounds, op.getReduction(),
+                                Emitter::isUnsigned(op.getData()), locate));
   return success();
 }
 

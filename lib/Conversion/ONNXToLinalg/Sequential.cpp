@@ -1,4 +1,5 @@
-//===- Sequential.cpp - Ops that go along an axis in order -------------------===//
+//===- Sequential.cpp - Ops that go along an axis in order
+//-------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -38,8 +39,8 @@ static LogicalResult lowerCumSum(Emitter &e, CumSumOp op) {
           at[*axis] = op.getReverse()
                           ? inner.sub(inner.sub(count, inner.index(1)), i)
                           : i;
-          Value next = inner.add(
-              state[1], inner.cast(e.extract(nested, x, at), wide));
+          Value next =
+              inner.add(state[1], inner.cast(e.extract(nested, x, at), wide));
           Value stored = op.getExclusive() ? Value(state[1]) : next;
           Value tensor = tensor::InsertOp::create(
               nested, loc, inner.cast(stored, element), state[0], at);
@@ -66,8 +67,7 @@ struct TopKOrder {
       first = s.logicalOr(first, s.logicalAnd(winner, s.logicalNot(loser)));
       tie = s.logicalOr(tie, s.logicalAnd(nanX, nanY));
     }
-    Value earlier =
-        Scalars(s.b, s.loc).compare(Compare::LT, i, j);
+    Value earlier = Scalars(s.b, s.loc).compare(Compare::LT, i, j);
     return s.logicalOr(first, s.logicalAnd(tie, earlier));
   }
 };
@@ -90,9 +90,9 @@ static ValueRange findNext(Scalars &outer, Emitter &e, Value x, Values at,
         Value isFirst = s.compare(Compare::EQ, lastIndex, none);
         Value left = s.logicalOr(
             isFirst, order.precedes(s, lastValue, lastIndex, value, i));
-        Value better = s.logicalOr(
-            s.compare(Compare::EQ, best[1], none),
-            order.precedes(s, value, i, best[0], best[1]));
+        Value better =
+            s.logicalOr(s.compare(Compare::EQ, best[1], none),
+                        order.precedes(s, value, i, best[0], best[1]));
         Value take = s.logicalAnd(left, better);
         scf::YieldOp::create(nested, loc,
                              ValueRange{s.select(take, value, best[0]),
@@ -127,16 +127,15 @@ static LogicalResult lowerTopK(Emitter &e, TopKOp op) {
     Value length = size(sizes[axis]);
     auto loop = scf::ForOp::create(
         s.b, s.loc, s.index(0), size(target[axis]), s.index(1),
-        ValueRange{carried[0], carried[1], s.constant(element, 0),
-                   s.index(-1)},
+        ValueRange{carried[0], carried[1], s.constant(element, 0), s.index(-1)},
         [&](OpBuilder &nested, Location loc, Value i, ValueRange state) {
           Scalars inner(nested, loc, isUnsigned);
           ValueRange next = findNext(inner, e, x, at, axis, length, order,
                                      state[2], state[3]);
           Values to = at;
           to[axis] = i;
-          Value values = tensor::InsertOp::create(nested, loc, next[0],
-                                                  state[0], to);
+          Value values =
+              tensor::InsertOp::create(nested, loc, next[0], state[0], to);
           Value index = inner.cast(next[1], i64, false, false);
           Value indices =
               tensor::InsertOp::create(nested, loc, index, state[1], to);
@@ -145,8 +144,8 @@ static LogicalResult lowerTopK(Emitter &e, TopKOp op) {
         });
     return Values{loop.getResult(0), loop.getResult(1)};
   };
-  Values results = e.loops(
-      outer, {e.empty(target, element), e.empty(target, i64)}, body);
+  Values results =
+      e.loops(outer, {e.empty(target, element), e.empty(target, i64)}, body);
   e.set(op.getValues(), results[0]);
   e.set(op.getIndices(), results[1]);
   return success();

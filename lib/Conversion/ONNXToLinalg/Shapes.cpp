@@ -1,4 +1,5 @@
-//===- Shapes.cpp - Constants, shapes and views ------------------------------===//
+//===- Shapes.cpp - Constants, shapes and views
+//------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -48,9 +49,9 @@ static LogicalResult lowerConstantOfShape(Emitter &e, ConstantOfShapeOp op) {
             *given.bitcast(element).getValues<Attribute>().begin()));
   else if (op.getValueAttr())
     return e.unsupported(op, "its value is of no known form");
-  std::optional<int64_t> length =
-      type.getRank() == 1 ? getConstantIntValue((*sizes)[0])
-                          : std::optional<int64_t>();
+  std::optional<int64_t> length = type.getRank() == 1
+                                      ? getConstantIntValue((*sizes)[0])
+                                      : std::optional<int64_t>();
   if (isa<IntegerType>(element) && length && *length <= Emitter::maxScalars)
     e.setScalars(op.getOutput(), Values(*length, value));
   else
@@ -58,7 +59,8 @@ static LogicalResult lowerConstantOfShape(Emitter &e, ConstantOfShapeOp op) {
   return success();
 }
 
-/// The number of elements of a Range: ceil((limit - start) / delta), at least 0.
+/// The number of elements of a Range: ceil((limit - start) / delta), at least
+/// 0.
 static Value rangeLength(Scalars &s, Value start, Value limit, Value delta) {
   Value span = s.sub(limit, start), zero = s.index(0);
   if (isa<FloatType>(span.getType()))
@@ -140,8 +142,7 @@ static LogicalResult lowerShape(Emitter &e, ShapeOp op) {
 
 static LogicalResult lowerSize(Emitter &e, SizeOp op) {
   Value total = e.asValue(e.product(e.sizes(e.get(op.getData()))));
-  e.setScalars(op.getSize(),
-               Scalars(e.b, e.loc).cast(total, e.b.getI64Type()));
+  e.setScalars(op.getSize(), Scalars(e.b, e.loc).cast(total, e.b.getI64Type()));
   return success();
 }
 
@@ -149,7 +150,8 @@ static LogicalResult lowerSize(Emitter &e, SizeOp op) {
 // Views
 //===----------------------------------------------------------------------===//
 
-/// A view of `data` in the sizes `target`: of its elements, where they are known.
+/// A view of `data` in the sizes `target`: of its elements, where they are
+/// known.
 static void setView(Emitter &e, Value result, Value data, Sizes target) {
   std::optional<Values> list;
   if (Emitter::rank(result) <= 1)
@@ -170,7 +172,13 @@ static void refine(Emitter &e, Sizes &sizes, Value result) {
 
 /// What -1 stands for: all elements over those of the other dimensions. Common
 /// factors are cancelled, so that a size that is carried over stays the same.
-static OpFoldResult remaining(Emitter &e, Sizes all, Sizes others) {
+static OpFoldResult remaining(Emitter &e, const Sizes &from,
+                              const Sizes &given) {
+  Sizes all, others;
+  for (OpFoldResult size : from)
+    llvm::append_range(all, Emitter::factors(size));
+  for (OpFoldResult size : given)
+    llvm::append_range(others, Emitter::factors(size));
   for (auto *it = others.begin(); it != others.end();) {
     auto *match = llvm::find_if(
         all, [&](OpFoldResult s) { return Emitter::areEqual(s, *it); });
@@ -202,6 +210,52 @@ static OpFoldResult remaining(Emitter &e, Sizes all, Sizes others) {
   return e.asSize(s.div(e.asValue(total), e.asValue(part)));
 }
 
+/// Resolves 0 and -1 in a target shape whose values are computed.
+static void resolveAtRunTime(Emitter &e, Sizes &target, const Sizes &from,
+                             RankedTensorType type, bool allowZero) {
+  Scalars s(e.b, e.loc);
+  SmallVector<size_t> unknown;
+  for (auto [dim, size] : llvm::enumerate(target)) {
+    bool carried = llvm::any_of(from, [size = size](OpFoldResult other) {
+      return Emitter::areEqual(size, other);
+    });
+    if (isa<Value>(size) && type.isDynamicDim(dim) && !carried)
+      unknown.push_back(dim);
+  }
+  if (unknown.size() == 1) {
+    // It is what remains, in whichever way it is spelled.
+    Sizes others = target;
+    others.erase(others.begin() + unknown[0]);
+    target[unknown[0]] = remaining(e, from, others);
+    return;
+  }
+  Value one = s.index(1), minusOne = s.index(-1);
+  for (size_t dim : unknown) {
+    if (dim >= from.size() || allowZero)
+      continue;
+    Value value = e.asValue(target[dim]);
+    target[dim] = e.asSize(s.select(s.compare(Compare::EQ, value, s.index(0)),
+                                    e.asValue(from[dim]), value));
+  }
+  Sizes given;
+  for (auto [dim, size] : llvm::enumerate(target)) {
+    Value value = e.asValue(size);
+    given.push_back(
+        llvm::is_contained(unknown, dim)
+            ? e.asSize(
+                  s.select(s.compare(Compare::EQ, value, minusOne), one, value))
+            : size);
+  }
+  if (unknown.empty())
+    return;
+  Value rest = s.div(e.asValue(e.product(from)), e.asValue(e.product(given)));
+  for (size_t dim : unknown) {
+    Value value = e.asValue(target[dim]);
+    target[dim] = e.asSize(
+        s.select(s.compare(Compare::EQ, value, minusOne), rest, value));
+  }
+}
+
 static LogicalResult lowerReshape(Emitter &e, ReshapeOp op) {
   Value data = e.get(op.getData());
   Sizes from = e.sizes(data);
@@ -225,28 +279,7 @@ static LogicalResult lowerReshape(Emitter &e, ReshapeOp op) {
   if (inferred) {
     (*target)[*inferred] = remaining(e, from, known);
   } else {
-    // Sizes that a run-time shape may give as 0 or -1.
-    Scalars s(e.b, e.loc);
-    for (auto [dim, size] : llvm::enumerate(*target)) {
-      auto value = dyn_cast<Value>(size);
-      bool isSize = !value || llvm::is_contained(from, size) ||
-                    !type.isDynamicDim(dim);
-      if (isSize)
-        continue;
-      Sizes others = *target;
-      others.erase(others.begin() + dim);
-      bool alone = llvm::all_of(others, [](OpFoldResult other) {
-        return getConstantIntValue(other).has_value();
-      });
-      if (alone) {
-        // The only unknown: it is what remains, whichever way it is spelled.
-        size = remaining(e, from, others);
-        break;
-      }
-      if (dim < from.size() && !op.getAllowzero())
-        size = e.asSize(s.select(s.compare(Compare::EQ, value, s.index(0)),
-                                 e.asValue(from[dim]), value));
-    }
+    resolveAtRunTime(e, *target, from, type, op.getAllowzero());
   }
   refine(e, *target, op.getReshaped());
   setView(e, op.getReshaped(), op.getData(), std::move(*target));
@@ -322,14 +355,14 @@ static LogicalResult lowerUnsqueeze(Emitter &e, UnsqueezeOp op) {
 static LogicalResult lowerExpand(Emitter &e, ExpandOp op) {
   Value input = e.get(op.getInput());
   int64_t rank = Emitter::rank(op.getOutput());
-  std::optional<Sizes> shape = e.ints(
-      op.getShape(), Emitter::rank(input) < rank ? rank : -1);
+  std::optional<Sizes> shape =
+      e.ints(op.getShape(), Emitter::rank(input) < rank ? rank : -1);
   if (!shape)
     return e.unsupported(op, "its shape's length is not known");
   Sizes target = e.broadcastSizes({e.sizes(input), *shape}, op.getOutput());
   auto list = e.scalars(op.getInput());
-  auto length = rank == 1 ? getConstantIntValue(target[0])
-                          : std::optional<int64_t>();
+  auto length =
+      rank == 1 ? getConstantIntValue(target[0]) : std::optional<int64_t>();
   if (list && list->size() == 1 && length && *length <= Emitter::maxScalars)
     e.setScalars(op.getOutput(), Values(*length, list->front()));
   else

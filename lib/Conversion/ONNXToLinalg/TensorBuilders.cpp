@@ -1,4 +1,5 @@
-//===- TensorBuilders.cpp - Structured ops that lowerings compose -----------===//
+//===- TensorBuilders.cpp - Structured ops that lowerings compose
+//-----------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -81,21 +82,20 @@ Value Emitter::generate(ArrayRef<OpFoldResult> sizes, Type elementType,
 Value Emitter::generate(
     ArrayRef<OpFoldResult> sizes, Type elementType,
     function_ref<Value(Scalars &, Values &positions)> body) {
-  return generate(sizes, elementType, {}, {},
-                  [&](Scalars &s, ArrayRef<Value>) {
-                    Values positions;
-                    for (size_t dim = 0; dim < sizes.size(); ++dim)
-                      positions.push_back(s.position(dim));
-                    return body(s, positions);
-                  });
+  return generate(sizes, elementType, {}, {}, [&](Scalars &s, ArrayRef<Value>) {
+    Values positions;
+    for (size_t dim = 0; dim < sizes.size(); ++dim)
+      positions.push_back(s.position(dim));
+    return body(s, positions);
+  });
 }
 
 Sizes Emitter::broadcastSizes(ArrayRef<Sizes> shapes, Value result) {
   size_t rank = 0;
   for (const Sizes &shape : shapes)
     rank = std::max(rank, shape.size());
-  auto type =
-      result ? dyn_cast<RankedTensorType>(result.getType()) : RankedTensorType();
+  auto type = result ? dyn_cast<RankedTensorType>(result.getType())
+                     : RankedTensorType();
   Sizes all;
   for (size_t dim = 0; dim < rank; ++dim) {
     // Sizes other than 1 are equal, unless one is 1 at run time.
@@ -191,9 +191,9 @@ Value Emitter::map(ValueRange inputs, Type elementType, ElementFn body,
     for (auto [dim, size] : llvm::enumerate(shape)) {
       Value position = s.position(dim + outRank - shape.size());
       if (!areEqual(size, out[dim + outRank - shape.size()]))
-        position = s.min(position, s.sub(getValueOrCreateConstantIndexOp(
-                                             s.b, s.loc, size),
-                                         s.index(1)));
+        position = s.min(
+            position, s.sub(getValueOrCreateConstantIndexOp(s.b, s.loc, size),
+                            s.index(1)));
       indices.push_back(position);
     }
     Value element = extract(s.b, input, indices);
@@ -277,8 +277,7 @@ Value Emitter::reduce(Value tensor, ArrayRef<int64_t> axes, bool keepDims,
                       Reduction kind, bool isUnsigned,
                       function_ref<Value(Scalars &, Value)> prepare,
                       Type accumulatorType) {
-  Type type =
-      accumulatorType ? accumulatorType : computeType(element(tensor));
+  Type type = accumulatorType ? accumulatorType : computeType(element(tensor));
   const Sizes in = sizes(tensor);
   SmallVector<IteratorType> iterators(in.size(), IteratorType::parallel);
   for (int64_t axis : axes)
@@ -343,11 +342,10 @@ Value Emitter::contract(Value x, AffineMap mapX, Value y, AffineMap mapY,
   return op.getResult(0);
 }
 
-Values Emitter::loops(
-    ArrayRef<OpFoldResult> bounds, ValueRange inits,
-    function_ref<Values(Scalars &, ArrayRef<Value> ivs,
-                        ArrayRef<Value> carried)>
-        body) {
+Values Emitter::loops(ArrayRef<OpFoldResult> bounds, ValueRange inits,
+                      function_ref<Values(Scalars &, ArrayRef<Value> ivs,
+                                          ArrayRef<Value> carried)>
+                          body) {
   Scalars outer(b, loc);
   if (bounds.empty())
     return body(outer, {}, Values(inits));

@@ -1,4 +1,5 @@
-//===- Views.cpp - Reshapes, slices and permutations ------------------------===//
+//===- Views.cpp - Reshapes, slices and permutations
+//------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,10 +22,12 @@ struct Product {
   SmallVector<Value> values;
 
   void multiply(OpFoldResult size) {
-    if (std::optional<int64_t> known = getConstantIntValue(size))
-      constant *= *known;
-    else
-      values.push_back(cast<Value>(size));
+    for (OpFoldResult factor : Emitter::factors(size)) {
+      if (std::optional<int64_t> known = getConstantIntValue(factor))
+        constant *= *known;
+      else
+        values.push_back(cast<Value>(factor));
+    }
   }
   /// Takes common factors out of both.
   static void cancel(Product &x, Product &y) {
@@ -74,8 +77,8 @@ static std::optional<SmallVector<Group>> pairDims(const Sizes &from,
     Product::cancel(left, right);
     while (!left.isOne() || !right.isOne()) {
       // The side that lacks a factor grows.
-      bool growLeft = left.isOne() || (left.values.empty() &&
-                                       !right.values.empty());
+      bool growLeft =
+          left.isOne() || (left.values.empty() && !right.values.empty());
       if (left.values.empty() == right.values.empty())
         growLeft = left.constant < right.constant;
       if (growLeft && i < from.size())
@@ -111,8 +114,7 @@ static bool isUnits(const Sizes &sizes) {
 static RankedTensorType typeOf(const Sizes &sizes, Type element) {
   SmallVector<int64_t> shape;
   for (OpFoldResult size : sizes)
-    shape.push_back(
-        getConstantIntValue(size).value_or(ShapedType::kDynamic));
+    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
   return RankedTensorType::get(shape, element);
 }
 
@@ -132,6 +134,15 @@ Value Emitter::reshape(Value tensor, Sizes target) {
     groups.emplace();
   else
     groups = pairDims(from, target);
+  // Upstream's expand-strided-metadata crashes on an expansion with two dynamic
+  // sizes in one group.
+  if (groups && llvm::any_of(*groups, [&](const Group &group) {
+        return group.to.size() > 1 &&
+               llvm::count_if(group.to, [&](int64_t dim) {
+                 return isa<Value>(target[dim]);
+               }) > 1;
+      }))
+    groups.reset();
   Value result;
   if (groups) {
     SmallVector<ReassociationIndices> collapse, expand;
@@ -147,8 +158,8 @@ Value Emitter::reshape(Value tensor, Sizes target) {
     }
     result = tensor;
     if (middle.size() != from.size()) {
-      auto op = tensor::CollapseShapeOp::create(
-          b, loc, typeOf(middle, type), result, collapse);
+      auto op = tensor::CollapseShapeOp::create(b, loc, typeOf(middle, type),
+                                                result, collapse);
       result = op;
     }
     if (middle.size() != target.size())
@@ -158,13 +169,13 @@ Value Emitter::reshape(Value tensor, Sizes target) {
     Values elements;
     for (OpFoldResult size : target)
       elements.push_back(asValue(size));
-    Value shape = elements.empty()
-                      ? Value(tensor::EmptyOp::create(
-                            b, loc, ArrayRef<int64_t>{0}, b.getIndexType()))
-                      : fromElements(elements,
-                                     {static_cast<int64_t>(elements.size())});
-    result = tensor::ReshapeOp::create(b, loc, typeOf(target, type), tensor,
-                                       shape);
+    Value shape =
+        elements.empty()
+            ? Value(tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{0},
+                                            b.getIndexType()))
+            : fromElements(elements, {static_cast<int64_t>(elements.size())});
+    result =
+        tensor::ReshapeOp::create(b, loc, typeOf(target, type), tensor, shape);
   }
   knownSizes[result] = std::move(target);
   return result;
@@ -230,8 +241,11 @@ Value Emitter::slice(Value tensor, ArrayRef<OpFoldResult> offsets,
   if (llvm::equal(sizes(tensor), target, areEqual) &&
       llvm::all_of(offsets, isZero))
     return tensor;
-  Value result = tensor::ExtractSliceOp::create(b, loc, tensor, offsets, target,
-                                                strides);
+  // An empty slice may begin at the end, where a view must not.
+  if (llvm::any_of(target, isZero))
+    return empty(target, element(tensor));
+  Value result =
+      tensor::ExtractSliceOp::create(b, loc, tensor, offsets, target, strides);
   knownSizes[result] = Sizes(target);
   return result;
 }

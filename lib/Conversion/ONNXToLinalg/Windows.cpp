@@ -1,4 +1,5 @@
-//===- Windows.cpp - Convolution and pooling --------------------------------===//
+//===- Windows.cpp - Convolution and pooling
+//--------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -34,7 +35,8 @@ Value ceilDiv(Scalars &s, Value x, int64_t by) {
 
 } // namespace
 
-/// Pads and result sizes of one axis. SAME pads for ceil(size / stride) results.
+/// Pads and result sizes of one axis. SAME pads for ceil(size / stride)
+/// results.
 static void resolveAxis(Emitter &e, Window &w, int64_t axis, OpFoldResult size,
                         StringRef autoPad, bool ceilMode) {
   Scalars s(e.b, e.loc);
@@ -98,17 +100,18 @@ static Value padded(Emitter &e, Value x, const Window &w, Value value) {
   Sizes low(2, e.asSize(0)), high = low;
   bool none = true;
   for (int64_t i = 0; i < w.rank(); ++i) {
-    Value extent = s.add(s.mul(s.sub(e.asValue(w.out[i]), s.index(1)),
-                               s.index(w.strides[i])),
-                         s.mul(s.sub(e.asValue(w.kernel[i]), s.index(1)),
-                               s.index(w.dilations[i])));
+    Value extent = s.add(
+        s.mul(s.sub(e.asValue(w.out[i]), s.index(1)), s.index(w.strides[i])),
+        s.mul(s.sub(e.asValue(w.kernel[i]), s.index(1)),
+              s.index(w.dilations[i])));
     Value needed = s.sub(s.add(extent, s.index(1)),
                          e.asValue(e.addSizes(w.padsBegin[i], sizes[i + 2])));
     low.push_back(w.padsBegin[i]);
     high.push_back(e.maxSizes(e.asSize(needed), e.asSize(0)));
-    target[i + 2] = e.addSizes(sizes[i + 2], e.addSizes(low.back(), high.back()));
-    none &= isConstantIntValue(low.back(), 0) &&
-            isConstantIntValue(high.back(), 0);
+    target[i + 2] =
+        e.addSizes(sizes[i + 2], e.addSizes(low.back(), high.back()));
+    none &=
+        isConstantIntValue(low.back(), 0) && isConstantIntValue(high.back(), 0);
   }
   if (none)
     return x;
@@ -158,20 +161,18 @@ static LogicalResult lowerConv(Emitter &e, ConvOp op) {
     weightExprs.push_back(k);
   }
   MLIRContext *context = e.b.getContext();
-  Value y = e.contract(
-      e.reshape(input, groupedInput),
-      AffineMap::get(loops.size(), 0, inputExprs, context),
-      e.reshape(weight, groupedWeight),
-      AffineMap::get(loops.size(), 0, weightExprs, context), loops, parallel,
-      type);
+  Value y = e.contract(e.reshape(input, groupedInput),
+                       AffineMap::get(loops.size(), 0, inputExprs, context),
+                       e.reshape(weight, groupedWeight),
+                       AffineMap::get(loops.size(), 0, weightExprs, context),
+                       loops, parallel, type);
   Sizes target = {inputSizes[0], weightSizes[0]};
   llvm::append_range(target, w.out);
   y = e.reshape(y, target);
   if (op.getB() && !isAbsent(op.getB())) {
     Value bias = e.alongAxis(e.get(op.getB()), 1, spatial + 2);
-    y = e.map({y, bias}, element, [](Scalars &s, ArrayRef<Value> v) {
-      return s.add(v[0], v[1]);
-    });
+    y = e.map({y, bias}, element,
+              [](Scalars &s, ArrayRef<Value> v) { return s.add(v[0], v[1]); });
   }
   e.set(op.getY(), e.castElements(y, element));
   return success();
@@ -216,8 +217,7 @@ static Value pool(Emitter &e, Value x, const Window &w, Reduction kind,
       iterators, [&](OpBuilder &nested, Location at, ValueRange args) {
         Scalars s(nested, at, isUnsigned);
         linalg::YieldOp::create(
-            nested, at,
-            e.combine(s, kind, args[2], s.cast(args[0], type)));
+            nested, at, e.combine(s, kind, args[2], s.cast(args[0], type)));
       });
   return op.getResult(0);
 }
@@ -252,8 +252,7 @@ static Value countInWindow(Scalars &s, const Window &w, const Sizes &sizes,
     Value start = s.mul(s.position(i + 2), s.index(w.strides[i]));
     Value limit = value(sizes[i + 2]);
     if (includePads)
-      limit = s.add(limit,
-                    s.add(value(w.padsBegin[i]), value(w.padsEnd[i])));
+      limit = s.add(limit, s.add(value(w.padsBegin[i]), value(w.padsEnd[i])));
     else
       start = s.sub(start, value(w.padsBegin[i]));
     // Steps before the input's start, and until its end.

@@ -286,6 +286,27 @@ def ResolveArchive : Pass<"bitnet-resolve-archive", "::mlir::func::FuncOp"> {
     "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def CastDynamicExpansions : Pass<"bitnet-cast-dynamic-expansions", "::mlir::func::FuncOp"> {
+  let summary = "rewrite memref.expand_shape with several dynamic extents in a group";
+  let description = [{
+    Upstream's expand-strided-metadata divides a group's extent by the static ones,
+    and so expects one dynamic extent at most; a batch and a sequence length in
+    one group are two. Such an expansion becomes a memref.reinterpret_cast, whose
+    sizes are the op's output shape.
+
+    ```mlir
+    %y = memref.expand_shape %x [[0, 1], [2]] output_shape [%b, %s, 384]
+        : memref<?x384xf32> into memref<?x?x384xf32>
+    // becomes
+    %base, %offset, %sizes:2, %strides:2 = memref.extract_strided_metadata %x : ...
+    %stride = arith.muli %s, %strides#0 : index
+    %y = memref.reinterpret_cast %base to offset: [0], sizes: [%b, %s, 384], strides: [%stride, 384, 1]
+        : memref<f32> to memref<?x?x384xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
 def LinalgToLoops : Pass<"bitnet-linalg-to-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg ops on buffers to parallel and sequential loops";
   let description = [{

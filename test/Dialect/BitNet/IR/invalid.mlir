@@ -1,0 +1,401 @@
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// RUN: bitnet-opt %s --split-input-file --verify-diagnostics
+
+func.func @f() {
+  // expected-error @+1 {{must be a static tensor of rank 2}}
+  %0 = bitnet.constant dense_resource<t> : tensor<6x!bitnet.ternary>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{must be a static tensor of rank 2 of !bitnet.ternary or !bitnet.binary}}
+  %0 = bitnet.constant dense_resource<t> : tensor<2x6xi8>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{must have a static shape}}
+  %0 = bitnet.archive "w" at 0 : tensor<?xi8>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{must have integers or floats as elements}}
+  %0 = bitnet.archive "w" at 0 : tensor<4x!bitnet.ternary>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{offset must not be negative}}
+  %0 = bitnet.archive "w" at -64 : tensor<4xi8>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6x1xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'input' of type 'tensor<4x6x1xf32>' must have rank 2}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6x1xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf16>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'input' of type 'tensor<4x6xf16>' must have elements of type f32}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf16>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x5xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'values' of type 'tensor<4x5xi8>' must have at least 6 columns}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x5xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x5xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<3x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'values' of type 'tensor<3x6xi8>' must have extent 4 in dimension 0}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<3x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<3x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi32>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'values' must have elements of type i8 or i16}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi32>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi32>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'steps' of type 'tensor<4xf32>' must have extent 1 in dimension 0}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64, granularity = #bitnet.granularity<tensor>} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi64>) {
+  // expected-error @+1 {{operand 'sums' of type 'tensor<4xi64>' must have elements of type i32}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi64>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{qmin and qmax must fit in 'i8'}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 128 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{needs qmin <= 0 <= qmax and qmin < qmax}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = 1 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{attribute 'bound' must be finite and positive}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 0.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{attribute 'epsilon' must be finite and not negative}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = -1.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x99999xf32>, %0: tensor<4x99999xi16>, %1: tensor<4xf32>, %2: tensor<4xi32>) {
+  // expected-error @+1 {{the sum of a row may exceed i32}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x99999xf32>) outs(%0, %1, %2 : tensor<4x99999xi16>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -32768 : i64, qmax = 32767 : i64} -> tensor<4x99999xi16>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x5x!bitnet.ternary>, %o: tensor<4x2xi32>) {
+  // expected-error @+1 {{operand 'lhs' of type 'tensor<4x6xi8>' must have extent 5 in dimension 1}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x6xi8>, tensor<2x5x!bitnet.ternary>) outs(%o : tensor<4x2xi32>) -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6xi8>, %o: tensor<4x2xi32>) {
+  // expected-error @+1 {{must have elements of type !bitnet.ternary or !bitnet.binary}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x6xi8>, tensor<2x6xi8>) outs(%o : tensor<4x2xi32>) -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %o: tensor<4x2xf32>) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<4x2xf32>' must have elements of type i32}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>) outs(%o : tensor<4x2xf32>) -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x2xi32>, %t: tensor<3xf32>, %s: tensor<1xf32>, %o: tensor<4x2xf32>) {
+  // expected-error @+1 {{operand 'step' of type 'tensor<3xf32>' must have extent 4 or 1 in dimension 0}}
+  %0 = bitnet.rescale ins(%a, %t, %s : tensor<4x2xi32>, tensor<3xf32>, tensor<1xf32>) outs(%o : tensor<4x2xf32>) -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{has rows or columns without a packing}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {rows = 2 : i64} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<32xi8>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{needs rows and columns beside its packing}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<32xi8>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {packing = #bitnet.packing<planes2, rows = 8>} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<31xi8>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'weight' of type 'tensor<31xi8>' must have extent 32 in dimension 0}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<31xi8>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {packing = #bitnet.packing<planes2, rows = 8>, rows = 2 : i64, columns = 6 : i64} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<32xi8>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{rows and columns must be positive}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<32xi8>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {packing = #bitnet.packing<planes2, rows = 8>, rows = 0 : i64, columns = 6 : i64} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>) {
+  // expected-error @+1 {{must have elements of type f32 where there is no step}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xf32>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{must have elements of type i8 or i16 where there is a step}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xf32>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x5xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{must have at least 6 columns}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x5xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<3xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'scale' of type 'tensor<3xf32>' must have extent 2 or 1 in dimension 0}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<3xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<2x4xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{must have a static number of groups that divides 6 columns}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<2x4xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi16>) {
+  // expected-error @+1 {{operand 'sum' of type 'tensor<4xi16>' must have elements of type i32}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi16>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>, %b: tensor<1xf32>) {
+  // expected-error @+1 {{operand 'bias' of type 'tensor<1xf32>' must have extent 2 in dimension 0}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) bias(%b : tensor<1xf32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x3xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<4x3xf32>' must have extent 2 in dimension 1}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%o : tensor<4x3xf32>) {} -> tensor<4x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %w: tensor<7xf32>) {
+  // expected-error @+1 {{operand 'weight' of type 'tensor<7xf32>' must have extent 8 in dimension 0}}
+  %0 = bitnet.norm ins(%x : tensor<4x8xf32>) weight(%w : tensor<7xf32>) outs(%x : tensor<4x8xf32>) {kind = #bitnet.norm_kind<rms>, epsilon = 1.0e-5 : f32} -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{attribute 'epsilon' must be finite and not negative}}
+  %0 = bitnet.norm ins(%x : tensor<4x8xf32>) outs(%x : tensor<4x8xf32>) {kind = #bitnet.norm_kind<rms>, epsilon = 0x7FC00000 : f32} -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %y: memref<4x8xf32>) {
+  // expected-error @+1 {{mixes tensors and memrefs}}
+  bitnet.norm ins(%x : tensor<4x8xf32>) outs(%y : memref<4x8xf32>) {kind = #bitnet.norm_kind<rms>, epsilon = 1.0e-5 : f32}
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x7xf32>, %t: tensor<1x4x7xf32>) {
+  // expected-error @+1 {{must have an even, static last dimension}}
+  %0 = bitnet.rotary ins(%x, %t, %t : tensor<1x2x4x7xf32>, tensor<1x4x7xf32>, tensor<1x4x7xf32>) outs(%x : tensor<1x2x4x7xf32>) -> tensor<1x2x4x7xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x8xf32>, %t: tensor<1x3x8xf32>) {
+  // expected-error @+1 {{operand 'cos' of type 'tensor<1x3x8xf32>' must have extent 4 in dimension 1}}
+  %0 = bitnet.rotary ins(%x, %t, %t : tensor<1x2x4x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>) outs(%x : tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%n: tensor<1x2x9x8xf32>, %c: tensor<1x2x8x8xf32>, %p: index) {
+  // expected-error @+1 {{must fit in a cache of capacity 8}}
+  %0 = bitnet.cache_update ins(%n, %p : tensor<1x2x9x8xf32>, index) outs(%c : tensor<1x2x8x8xf32>) -> tensor<1x2x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%n: tensor<1x2x1x8xf32>, %c: tensor<1x3x8x8xf32>, %p: index) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<1x3x8x8xf32>' must have extent 2 in dimension 1}}
+  %0 = bitnet.cache_update ins(%n, %p : tensor<1x2x1x8xf32>, index) outs(%c : tensor<1x3x8x8xf32>) -> tensor<1x3x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x6x4x8xf32>, %k: tensor<1x4x9x8xf32>, %v: tensor<1x4x9x8xf32>, %o: tensor<1x6x4x8xf32>) {
+  // expected-error @+1 {{operand 'key' of type 'tensor<1x4x9x8xf32>' must have a number of heads that divides 6}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x4x9x8xf32>, tensor<1x4x9x8xf32>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x6x4x8xf32>, %k: tensor<1x2x9x8xf32>, %v: tensor<1x2x7x8xf32>, %o: tensor<1x6x4x8xf32>) {
+  // expected-error @+1 {{operand 'value' of type 'tensor<1x2x7x8xf32>' must have extent 9 in dimension 2}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x9x8xf32>, tensor<1x2x7x8xf32>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x6x4x8xf32>, %k: tensor<1x2x9x8xf32>, %v: tensor<1x2x9x8xf32>, %o: tensor<1x6x4x8xf32>, %m: tensor<1x1x4x7xf32>) {
+  // expected-error @+1 {{operand 'mask' of type 'tensor<1x1x4x7xf32>' must have extent 9 in dimension 3}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x9x8xf32>, tensor<1x2x9x8xf32>) mask(%m : tensor<1x1x4x7xf32>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x6x4x8xf32>, %k: tensor<1x2x9x8xf32>, %v: tensor<1x2x9x8xf32>, %o: tensor<1x6x4x8xf32>, %m: tensor<1x1x4x9xi1>) {
+  // expected-error @+1 {{operand 'mask' of type 'tensor<1x1x4x9xi1>' must have elements of type f32}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x9x8xf32>, tensor<1x2x9x8xf32>) mask(%m : tensor<1x1x4x9xi1>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x6x4x8xf32>, %k: tensor<1x2x9x8xf32>, %v: tensor<1x2x9x8xf32>, %o: tensor<1x6x4x5xf32>) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<1x6x4x5xf32>' must have extent 8 in dimension 3}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x9x8xf32>, tensor<1x2x9x8xf32>) outs(%o : tensor<1x6x4x5xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x6x4x8xf32>, %k: tensor<1x2x9x8xf32>, %v: tensor<1x2x9x8xf32>, %o: tensor<1x6x4x8xf32>) {
+  // expected-error @+1 {{attribute 'scale' must be finite}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x9x8xf32>, tensor<1x2x9x8xf32>) outs(%o : tensor<1x6x4x8xf32>) {scale = 0x7F800000 : f32} -> tensor<1x6x4x8xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{expected between 1 and 4096 rows in a tile, got 0}}
+func.func private @f(tensor<8x32x!bitnet.ternary, #bitnet.packing<planes2, rows = 0>>)
+
+// -----
+
+// expected-error @+1 {{packing planes1 does not hold elements of type '!bitnet.ternary'}}
+func.func private @f(tensor<8x32x!bitnet.ternary, #bitnet.packing<planes1, rows = 8>>)
+
+// -----
+
+// expected-error @+1 {{a packing needs static extents}}
+func.func private @f(tensor<?x32x!bitnet.ternary, #bitnet.packing<planes2, rows = 8>>)
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{value must hold 3 bytes of codes, got 2}}
+  %0 = bitnet.constant dense_resource<t> : tensor<2x6x!bitnet.ternary>
+  return
+}
+
+{-#
+  dialect_resources: {
+    builtin: {
+      t: "0x400000005566"
+    }
+  }
+#-}
