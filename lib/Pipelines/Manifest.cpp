@@ -115,7 +115,8 @@ FailureOr<ArtifactManifest> bitnet::buildManifest(ModuleOp module) {
       entry.workspaceBytes = bytes.getInt();
     // The archive and the workspace come first.
     for (unsigned i = 2; i < func.getNumArguments(); ++i)
-      if (isa<MemRefType>(func.getArgumentTypes()[i]) && !func.getArgAttr(i, "bitnet.state"))
+      if (isa<MemRefType>(func.getArgumentTypes()[i]) &&
+          (entry.kind == BN_ENTRY_MAIN || !func.getArgAttr(i, "bitnet.state")))
         entry.inputs.push_back(describe(func.getArgumentTypes()[i], func.getArgAttrDict(i)));
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       entry.outputs.push_back(describe(func.getResultTypes()[i], func.getResultAttrDict(i)));

@@ -90,7 +90,7 @@ private:
 
   void quantizeRow(Value m, Value absmax) {
     Value factor = rowFactor(absmax);
-    Value low = b.f32(op.getQmin()), high = b.f32(op.getQmax());
+    Value low = b.f32(op.getQminAttr().getInt()), high = b.f32(op.getQmaxAttr().getInt());
     Type element = cast<MemRefType>(op.getValues().getType()).getElementType();
     Value sum = b.reduce(b.index(0), columns, 1, b.i32(0), [&](Value k, ValueRange so) {
       Value rounded = b.create<math::RoundEvenOp>(scaled(input(m, k), factor));

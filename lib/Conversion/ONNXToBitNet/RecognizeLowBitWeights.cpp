@@ -238,12 +238,17 @@ void RecognizeLowBitWeights::convert(onnx::MatMulIntegerOp op) {
 
 void RecognizeLowBitWeights::runOnOperation() {
   constants.clear();
+  SmallVector<Operation *> matmuls;
   getOperation().walk([&](Operation *op) {
+    if (isa<onnx::MatMulOp, onnx::GemmOp, onnx::MatMulIntegerOp>(op))
+      matmuls.push_back(op);
+  });
+  for (Operation *op : matmuls) {
     if (auto matmul = dyn_cast<onnx::MatMulOp>(op))
       convert(matmul);
     else if (auto gemm = dyn_cast<onnx::GemmOp>(op))
       convert(gemm);
-    else if (auto integer = dyn_cast<onnx::MatMulIntegerOp>(op))
-      convert(integer);
-  });
+    else
+      convert(cast<onnx::MatMulIntegerOp>(op));
+  }
 }

@@ -291,7 +291,8 @@ static LogicalResult verifyLinearInput(LinearOp op) {
       return lhs.error() << "must have elements of type f32 where there is no "
                             "step";
     // Packed weights have whole blocks of K, and so have their activations.
-    return lhs.hasExtent(1, op.getPacking() ? op.getPacking()->getPaddedColumns(k) : k);
+    return lhs.hasExtent(
+        1, op.getPacking() ? op.getPacking()->getPaddedColumns(k) : k);
   }
   if (!lhs.element().isSignlessInteger(8) &&
       !lhs.element().isSignlessInteger(16))

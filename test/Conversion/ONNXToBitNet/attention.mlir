@@ -1,0 +1,43 @@
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// RUN: bitnet-opt %s --bitnet-recognize-attention --canonicalize | FileCheck %s
+
+// The scale lies on both operands, the mask is boolean, and the keys' transpose
+// moves their heads too.
+// CHECK-LABEL: func @scaled_operands
+// CHECK: %[[K:.*]] = onnx.Transpose %{{.*}} {perm = array<i64: 0, 2, 1, 3>}
+// CHECK: %[[M:.*]] = onnx.Where
+// CHECK: bitnet.attention ins(%{{.*}}, %[[K]], %{{.*}} mask(%{{.*}} : tensor<1x1x4x9xf32>) outs({{.*}}scale = 2.500000e-01 : f32
+// CHECK-NOT: onnx.{{MatMul|Softmax}}
+func.func @scaled_operands(%q: tensor<1x2x4x8xf32>, %k: tensor<1x9x2x8xf32>, %v: tensor<1x2x9x8xf32>, %m: tensor<4x9xi1>) -> tensor<1x2x4x8xf32> {
+  %half = onnx.Constant dense<0.5> : tensor<f32>
+  %min = onnx.Constant dense<-1.0e9> : tensor<f32>
+  %qs = onnx.Mul %q, %half : (tensor<1x2x4x8xf32>, tensor<f32>) -> tensor<1x2x4x8xf32>
+  %kt = onnx.Transpose %k {perm = array<i64: 0, 2, 3, 1>} : (tensor<1x9x2x8xf32>) -> tensor<1x2x8x9xf32>
+  %ks = onnx.Mul %kt, %half : (tensor<1x2x8x9xf32>, tensor<f32>) -> tensor<1x2x8x9xf32>
+  %s = onnx.MatMul %qs, %ks : (tensor<1x2x4x8xf32>, tensor<1x2x8x9xf32>) -> tensor<1x2x4x9xf32>
+  %w = onnx.Where %m, %s, %min : (tensor<4x9xi1>, tensor<1x2x4x9xf32>, tensor<f32>) -> tensor<1x2x4x9xf32>
+  %p = onnx.Softmax %w : (tensor<1x2x4x9xf32>) -> tensor<1x2x4x9xf32>
+  %y = onnx.MatMul %p, %v : (tensor<1x2x4x9xf32>, tensor<1x2x9x8xf32>) -> tensor<1x2x4x8xf32>
+  return %y : tensor<1x2x4x8xf32>
+}
+
+// CHECK-LABEL: func @standard
+// CHECK: bitnet.attention {{.*}}{causal, scale = 5.000000e-01 : f32}
+func.func @standard(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x3x4xf32>) -> tensor<1x4x3x4xf32> {
+  %none = onnx.NoValue {value}
+  %y:4 = onnx.Attention %q, %k, %k, %none, %none, %none, %none {is_causal = 1 : i64}
+      : (tensor<1x4x3x4xf32>, tensor<1x2x3x4xf32>, tensor<1x2x3x4xf32>, none, none, none, none) -> (tensor<1x4x3x4xf32>, none, none, none)
+  return %y#0 : tensor<1x4x3x4xf32>
+}
+
+// A softmax over another axis is no attention.
+// CHECK-LABEL: func @other_axis
+// CHECK-NOT: bitnet.attention
+func.func @other_axis(%q: tensor<1x2x4x8xf32>, %k: tensor<1x2x8x9xf32>, %v: tensor<1x2x9x8xf32>) -> tensor<1x2x4x8xf32> {
+  %s = onnx.MatMul %q, %k : (tensor<1x2x4x8xf32>, tensor<1x2x8x9xf32>) -> tensor<1x2x4x9xf32>
+  %p = onnx.Softmax %s {axis = 2 : i64} : (tensor<1x2x4x9xf32>) -> tensor<1x2x4x9xf32>
+  %y = onnx.MatMul %p, %v : (tensor<1x2x4x9xf32>, tensor<1x2x9x8xf32>) -> tensor<1x2x4x8xf32>
+  return %y : tensor<1x2x4x8xf32>
+}
