@@ -1,4 +1,5 @@
-//===- Compiler.cpp - From a model's file to an artifact -----------------------------------===//
+//===- Compiler.cpp - From a model's file to an artifact
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,9 +8,9 @@
 
 #include "bitnet/Pipelines/Compiler.h"
 
-#include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Import/ImportONNX.h"
 #include "bitnet/Pipelines/LoopsPhase.h"
+#include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/CodeGen.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -37,9 +38,10 @@ int64_t getPeakBytes() {
 /// Compiles one model, phase by phase, up to where the options say.
 class Compilation {
 public:
-  Compilation(MLIRContext &context, const CompileOptions &options, CompileReport &report,
-              ProgressFn progress)
-      : context(context), options(options), report(report), progress(progress) {}
+  Compilation(MLIRContext &context, const CompileOptions &options,
+              CompileReport &report, ProgressFn progress)
+      : context(context), options(options), report(report), progress(progress) {
+  }
 
   LogicalResult run() {
     if (failed(readOptions()) || failed(load()))
@@ -55,21 +57,26 @@ public:
       return failure();
     if (options.stopAfter <= Phase::Packed)
       return writeModule(*module);
-    return options.stopAfter == Phase::Artifact ? emitArtifact() : emitOneVariant();
+    return options.stopAfter == Phase::Artifact ? emitArtifact()
+                                                : emitOneVariant();
   }
 
 private:
   LogicalResult error(const Twine &message) {
     return emitError(UnknownLoc::get(&context)) << message;
   }
-  LogicalResult error(llvm::Error failure) { return error(llvm::toString(std::move(failure))); }
+  LogicalResult error(llvm::Error failure) {
+    return error(llvm::toString(std::move(failure)));
+  }
 
   /// Runs `body` as the phase `name`, noting its time and memory.
-  LogicalResult timed(StringRef name, llvm::function_ref<LogicalResult()> body) {
+  LogicalResult timed(StringRef name,
+                      llvm::function_ref<LogicalResult()> body) {
     progress(name);
     auto start = std::chrono::steady_clock::now();
     LogicalResult result = body();
-    std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    std::chrono::duration<double> elapsed =
+        std::chrono::steady_clock::now() - start;
     report.phases.push_back({name.str(), elapsed.count(), getPeakBytes()});
     return result;
   }
@@ -88,9 +95,11 @@ private:
                      "': " + buffer.getError().message());
       tokenizer = std::move(*buffer);
     }
-    auto stops = findStopTokens(tokenizer ? tokenizer->getBuffer() : "", options.stopTokens);
+    auto stops = findStopTokens(tokenizer ? tokenizer->getBuffer() : "",
+                                options.stopTokens);
     if (!stops)
-      return error("'" + options.tokenizer + "': " + llvm::toString(stops.takeError()));
+      return error("'" + options.tokenizer +
+                   "': " + llvm::toString(stops.takeError()));
     stopTokens = std::move(*stops);
     return success();
   }
@@ -105,7 +114,8 @@ private:
         return failure();
       phase = detectPhase(*module);
       return phase >= Phase::LLVM
-                 ? error("'" + input + "' is past the loops phase; expected onnx, bitnet, "
+                 ? error("'" + input +
+                         "' is past the loops phase; expected onnx, bitnet, "
                          "packed or loops IR")
                  : success();
     }
@@ -132,8 +142,10 @@ private:
     });
   }
 
-  /// Runs the phase `next` on the module, unless it is past it or is to stop before.
-  LogicalResult advance(Phase next, llvm::function_ref<void(OpPassManager &)> build) {
+  /// Runs the phase `next` on the module, unless it is past it or is to stop
+  /// before.
+  LogicalResult advance(Phase next,
+                        llvm::function_ref<void(OpPassManager &)> build) {
     if (phase >= next || options.stopAfter < next)
       return success();
     phase = next;
@@ -187,15 +199,17 @@ private:
   }
 
   /// The module of a variant at the end of the loops phase.
-  LogicalResult lowerVariant(TargetAttr variant, OwningOpRef<ModuleOp> &result) {
+  LogicalResult lowerVariant(TargetAttr variant,
+                             OwningOpRef<ModuleOp> &result) {
     result = module->clone();
     // Only the packed module's archive is written.
     result.get()->removeAttr("bitnet.archive");
     if (llvm::Error failure = setTarget(*result, variant))
       return error(std::move(failure));
-    return runPasses(("loops " + variant.getName()).str(), *result, [&](OpPassManager &manager) {
-      buildLoopsPhase(manager, getLoopsOptions());
-    });
+    return runPasses(("loops " + variant.getName()).str(), *result,
+                     [&](OpPassManager &manager) {
+                       buildLoopsPhase(manager, getLoopsOptions());
+                     });
   }
 
   LogicalResult emitOneVariant() {
@@ -215,16 +229,19 @@ private:
     if (options.stopAfter == Phase::Loops)
       return writeModule(*lowered);
     CodeGenBuffer code;
-    CodeGenOutput kind = options.stopAfter == Phase::LLVM       ? CodeGenOutput::LLVMIR
-                         : options.stopAfter == Phase::Assembly ? CodeGenOutput::Assembly
-                                                                : CodeGenOutput::Object;
+    CodeGenOutput kind =
+        options.stopAfter == Phase::LLVM       ? CodeGenOutput::LLVMIR
+        : options.stopAfter == Phase::Assembly ? CodeGenOutput::Assembly
+                                               : CodeGenOutput::Object;
     if (failed(emitObject(variant, *lowered, kind, code)))
       return failure();
-    return writeFile([&](llvm::raw_ostream &os) { os << StringRef(code.data(), code.size()); });
+    return writeFile([&](llvm::raw_ostream &os) {
+      os << StringRef(code.data(), code.size());
+    });
   }
 
-  LogicalResult emitObject(TargetAttr variant, ModuleOp lowered, CodeGenOutput kind,
-                           CodeGenBuffer &code) {
+  LogicalResult emitObject(TargetAttr variant, ModuleOp lowered,
+                           CodeGenOutput kind, CodeGenBuffer &code) {
     return timed(("code " + variant.getName()).str(), [&] {
       if (failed(lowerToLLVMDialect(lowered)))
         return failure();
@@ -239,7 +256,8 @@ private:
     for (auto [i, variant] : llvm::enumerate(variants)) {
       OwningOpRef<ModuleOp> lowered;
       if (phase == Phase::Loops)
-        return error("an artifact needs the weights: expected onnx, bitnet or packed IR");
+        return error("an artifact needs the weights: expected onnx, bitnet or "
+                     "packed IR");
       if (failed(lowerVariant(variant, lowered)))
         return failure();
       FailureOr<ArtifactManifest> described = buildManifest(*lowered);
@@ -249,7 +267,8 @@ private:
       if (entries.empty())
         for (const ArtifactEntry &entry : manifest->entries)
           entries.push_back(entry.name);
-      if (failed(emitObject(variant, *lowered, CodeGenOutput::Object, codes[i])))
+      if (failed(
+              emitObject(variant, *lowered, CodeGenOutput::Object, codes[i])))
         return failure();
     }
     if (llvm::Error failure = emitDispatch(variants, entries, codes.back()))
@@ -264,10 +283,12 @@ private:
       return;
     }
     for (auto [entry, other] : llvm::zip(manifest->entries, next.entries))
-      entry.workspaceBytes = std::max(entry.workspaceBytes, other.workspaceBytes);
+      entry.workspaceBytes =
+          std::max(entry.workspaceBytes, other.workspaceBytes);
   }
 
-  LogicalResult link(ArrayRef<CodeGenBuffer> codes, ArtifactManifest &manifest) {
+  LogicalResult link(ArrayRef<CodeGenBuffer> codes,
+                     ArtifactManifest &manifest) {
     manifest.triple = variants.front().getTriple().str();
     manifest.stopTokens = stopTokens;
     for (TargetAttr variant : variants) {
@@ -281,19 +302,22 @@ private:
       objects.emplace_back(StringRef(code.data(), code.size()), "variant");
 
     llvm::SmallString<128> image;
-    if (std::error_code code = llvm::sys::fs::createTemporaryFile("bitnet", "so", image))
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("bitnet", "so", image))
       return error("cannot make a temporary file: " + code.message());
     llvm::scope_exit cleanup([&] { llvm::sys::fs::remove(image); });
     if (llvm::Error failure = linkSharedObject(objects, image))
       return error(std::move(failure));
     auto linked = llvm::MemoryBuffer::getFile(image);
     if (!linked)
-      return error("cannot read the linked image: " + linked.getError().message());
+      return error("cannot read the linked image: " +
+                   linked.getError().message());
     ArchiveSource archive = collectArchive();
     report.archiveBytes = archive.getBytes();
     StringRef tokenizerJson = tokenizer ? tokenizer->getBuffer() : "";
-    if (llvm::Error failure = writeArtifact(options.output, (*linked)->getMemBufferRef(),
-                                            manifest, tokenizerJson, archive))
+    if (llvm::Error failure =
+            writeArtifact(options.output, (*linked)->getMemBufferRef(),
+                          manifest, tokenizerJson, archive))
       return error(std::move(failure));
     uint64_t size = 0;
     (void)llvm::sys::fs::file_size(options.output, size);
@@ -310,8 +334,9 @@ private:
       ArrayRef<char> bytes;
       if (auto dense = dyn_cast<DenseElementsAttr>(value))
         bytes = dense.getRawData();
-      else if (AsmResourceBlob *blob =
-                   cast<DenseResourceElementsAttr>(value).getRawHandle().getBlob())
+      else if (AsmResourceBlob *blob = cast<DenseResourceElementsAttr>(value)
+                                           .getRawHandle()
+                                           .getBlob())
         bytes = blob->getData();
       archive.insert(offset, bytes);
       if (entry.getAs<StringAttr>("kind"))
@@ -333,7 +358,8 @@ private:
 
 } // namespace
 
-LogicalResult bitnet::compileModel(MLIRContext &context, const CompileOptions &options,
+LogicalResult bitnet::compileModel(MLIRContext &context,
+                                   const CompileOptions &options,
                                    CompileReport &report, ProgressFn progress) {
   return Compilation(context, options, report, progress).run();
 }

@@ -1,4 +1,5 @@
-//===- Manifest.cpp - What an artifact says of itself -----------------------------------===//
+//===- Manifest.cpp - What an artifact says of itself
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -117,29 +118,33 @@ FailureOr<ArtifactManifest> bitnet::buildManifest(ModuleOp module) {
     for (unsigned i = 2; i < func.getNumArguments(); ++i)
       if (isa<MemRefType>(func.getArgumentTypes()[i]) &&
           (entry.kind == BN_ENTRY_MAIN || !func.getArgAttr(i, "bitnet.state")))
-        entry.inputs.push_back(describe(func.getArgumentTypes()[i], func.getArgAttrDict(i)));
+        entry.inputs.push_back(
+            describe(func.getArgumentTypes()[i], func.getArgAttrDict(i)));
     for (unsigned i = 0; i < func.getNumResults(); ++i)
-      entry.outputs.push_back(describe(func.getResultTypes()[i], func.getResultAttrDict(i)));
+      entry.outputs.push_back(
+          describe(func.getResultTypes()[i], func.getResultAttrDict(i)));
     if (entry.kind == BN_ENTRY_CACHED) {
       describeStates(func, manifest);
       if (entry.inputs.size() != 1 || entry.outputs.size() != 1 ||
           entry.inputs[0].dims.size() != 2 || entry.outputs[0].dims.empty())
-        return func.emitError("a cached entry must map tokens [1, S] to logits");
+        return func.emitError(
+            "a cached entry must map tokens [1, S] to logits");
       entry.tokens = entry.inputs[0].dims[1].extent;
       manifest.vocabulary = entry.outputs[0].dims.back().extent;
     }
     manifest.entries.push_back(std::move(entry));
   }
   if (manifest.entries.empty())
-    return module.emitError("has no entry: expected a function with the attribute bitnet.entry");
+    return module.emitError(
+        "has no entry: expected a function with the attribute bitnet.entry");
   return manifest;
 }
 
 llvm::Expected<std::vector<int64_t>>
 bitnet::findStopTokens(StringRef tokenizerJson, ArrayRef<std::string> wanted) {
   static constexpr StringRef usual[] = {
-      "</s>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<eos>",
-      "<|im_end|>", "<|end|>", "<end_of_turn>", "[EOS]"};
+      "</s>",       "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<eos>",
+      "<|im_end|>", "<|end|>",       "<end_of_turn>",   "[EOS]"};
   std::vector<int64_t> ids;
   llvm::StringMap<int64_t> tokens;
   if (!tokenizerJson.empty()) {
@@ -163,7 +168,8 @@ bitnet::findStopTokens(StringRef tokenizerJson, ArrayRef<std::string> wanted) {
     else if (auto it = tokens.find(text); it != tokens.end())
       ids.push_back(it->second);
     else
-      return llvm::createStringError("the tokenizer has no added token '" + text + "'");
+      return llvm::createStringError("the tokenizer has no added token '" +
+                                     text + "'");
   }
   if (wanted.empty())
     for (StringRef text : usual)

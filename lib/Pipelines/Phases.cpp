@@ -1,4 +1,5 @@
-//===- Phases.cpp - The way a model takes, phase by phase -----------------------------------===//
+//===- Phases.cpp - The way a model takes, phase by phase
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -22,9 +23,10 @@ using namespace mlir;
 using namespace bitnet;
 
 static constexpr std::pair<Phase, StringRef> phaseNames[] = {
-    {Phase::ONNX, "onnx"},   {Phase::BitNet, "bitnet"}, {Phase::Packed, "packed"},
-    {Phase::Loops, "loops"}, {Phase::LLVM, "llvm"},     {Phase::Assembly, "asm"},
-    {Phase::Object, "obj"},  {Phase::Artifact, "artifact"}};
+    {Phase::ONNX, "onnx"},     {Phase::BitNet, "bitnet"},
+    {Phase::Packed, "packed"}, {Phase::Loops, "loops"},
+    {Phase::LLVM, "llvm"},     {Phase::Assembly, "asm"},
+    {Phase::Object, "obj"},    {Phase::Artifact, "artifact"}};
 
 StringRef bitnet::getPhaseName(Phase phase) {
   return phaseNames[static_cast<int>(phase)].second;
@@ -63,7 +65,8 @@ void bitnet::buildONNXPhase(OpPassManager &manager, bool releaseWeights) {
   manager.addPass(createCSEPass());
 }
 
-void bitnet::buildBitNetPhase(OpPassManager &manager, const PhaseOptions &options) {
+void bitnet::buildBitNetPhase(OpPassManager &manager,
+                              const PhaseOptions &options) {
   RecognitionOptions recognition;
   recognition.maxContext = options.maxContext;
   buildRecognitionPipeline(manager, recognition);
@@ -81,7 +84,8 @@ LoopsOptions bitnet::getLoopsOptions() {
   return options;
 }
 
-void bitnet::buildPackedPhase(OpPassManager &manager, const PhaseOptions &options) {
+void bitnet::buildPackedPhase(OpPassManager &manager,
+                              const PhaseOptions &options) {
   manager.addPass(createNarrowConstants());
   LayoutOptions layout;
   layout.lowering = options.lowering;

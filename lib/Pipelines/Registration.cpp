@@ -1,4 +1,5 @@
-//===- Registration.cpp - Every dialect, pass and pipeline -----------------------------------===//
+//===- Registration.cpp - Every dialect, pass and pipeline
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -35,14 +36,21 @@ void bitnet::registerPasses() {
   registerONNXToLinalgPasses();
   onnx::registerONNXTransformsPasses();
   registerCPUPasses();
-  PassPipelineRegistration<>("bitnet-phase-onnx", "fold and simplify an imported model",
-                             [](OpPassManager &manager) { buildONNXPhase(manager); });
-  PassPipelineRegistration<>("bitnet-phase-bitnet", "recognise layers, convert the rest to linalg",
-                             [](OpPassManager &manager) { buildBitNetPhase(manager, {}); });
-  PassPipelineRegistration<>("bitnet-phase-packed", "pack weights and build the archive",
-                             [](OpPassManager &manager) { buildPackedPhase(manager, {}); });
-  PassPipelineRegistration<>("bitnet-phase-loops", "bufferize and lower to loops over vectors",
-                             [](OpPassManager &manager) { buildLoopsPhase(manager, getLoopsOptions()); });
-  PassPipelineRegistration<>("bitnet-phase-llvm", "lower loops to the LLVM dialect",
-                             [](OpPassManager &manager) { buildLLVMPipeline(manager); });
+  PassPipelineRegistration<>(
+      "bitnet-phase-onnx", "fold and simplify an imported model",
+      [](OpPassManager &manager) { buildONNXPhase(manager); });
+  PassPipelineRegistration<>(
+      "bitnet-phase-bitnet", "recognise layers, convert the rest to linalg",
+      [](OpPassManager &manager) { buildBitNetPhase(manager, {}); });
+  PassPipelineRegistration<>(
+      "bitnet-phase-packed", "pack weights and build the archive",
+      [](OpPassManager &manager) { buildPackedPhase(manager, {}); });
+  PassPipelineRegistration<>("bitnet-phase-loops",
+                             "bufferize and lower to loops over vectors",
+                             [](OpPassManager &manager) {
+                               buildLoopsPhase(manager, getLoopsOptions());
+                             });
+  PassPipelineRegistration<>(
+      "bitnet-phase-llvm", "lower loops to the LLVM dialect",
+      [](OpPassManager &manager) { buildLLVMPipeline(manager); });
 }

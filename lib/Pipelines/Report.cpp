@@ -1,4 +1,5 @@
-//===- Report.cpp - The compiler's report as JSON -----------------------------------===//
+//===- Report.cpp - The compiler's report as JSON
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,7 +25,8 @@ std::string CompileReport::toJSON() const {
           json.attribute("linears", entry.linears);
           json.attribute("quantizations", entry.quantizations);
           json.attribute("attentions", entry.attentions);
-          json.attribute("attentions_with_in_place_cache", entry.cachedAttentions);
+          json.attribute("attentions_with_in_place_cache",
+                         entry.cachedAttentions);
           json.attribute("norms", entry.norms);
           json.attribute("rotaries", entry.rotaries);
           json.attribute("other_ops", entry.otherOps);

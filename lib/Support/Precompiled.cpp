@@ -1,1 +1,7 @@
-// Holds the precompiled header; has no code.
+//===- Precompiled.cpp - Holds the precompiled header
+//-----------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//

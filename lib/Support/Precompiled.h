@@ -1,4 +1,5 @@
-//===- Precompiled.h - Headers that most of the compiler includes --*- C++ -*-===//
+//===- Precompiled.h - Headers that most of the compiler includes --*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,5 @@
-//===- CommandLine.cpp - The options of bitnet-compile -----------------------------------===//
+//===- CommandLine.cpp - The options of bitnet-compile
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,16 +11,20 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-bool parseCommandLine(int argc, char **argv, CommandLine &options, int &status) {
-  CLI::App app("Compiles a 1-bit or 1.58-bit network to native code.\n\n"
-               "Reads an ONNX model (external data beside it) and writes one file: a shared\n"
-               "object with the code for each CPU level and the packed weights, which\n"
-               "bitnet-run executes.",
-               "bitnet-compile");
-  app.footer("Examples:\n"
-             "  bitnet-compile decoder.onnx -o decoder.so --tokenizer=tokenizer.json\n"
-             "  bitnet-compile mlp.onnx -o mlp.so --target=native\n"
-             "  bitnet-compile decoder.onnx -o decoder.mlir --compile-to=bitnet");
+bool parseCommandLine(int argc, char **argv, CommandLine &options,
+                      int &status) {
+  CLI::App app(
+      "Compiles a 1-bit or 1.58-bit network to native code.\n\n"
+      "Reads an ONNX model (external data beside it) and writes one file: a "
+      "shared\n"
+      "object with the code for each CPU level and the packed weights, which\n"
+      "bitnet-run executes.",
+      "bitnet-compile");
+  app.footer(
+      "Examples:\n"
+      "  bitnet-compile decoder.onnx -o decoder.so --tokenizer=tokenizer.json\n"
+      "  bitnet-compile mlp.onnx -o mlp.so --target=native\n"
+      "  bitnet-compile decoder.onnx -o decoder.mlir --compile-to=bitnet");
   app.set_version_flag("--version", "bitnet-compile " BITNET_VERSION);
   app.add_option("model", options.model,
                  "the model: .onnx, or .mlir that --compile-to wrote")
@@ -28,16 +33,21 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options, int &status) 
   app.add_option("-o,--output", options.output, "the file to write")
       ->required()
       ->option_text("FILE");
-  app.add_option("--target", options.target,
-                 "the CPUs to generate code for, comma-separated: native, or levels such as\n"
-                 "x86-64, x86-64-v3, x86-64-v4+vnni. The best that a machine has is picked\n"
-                 "when it loads the artifact. Default: x86-64,x86-64-v3,x86-64-v4+vnni")
+  app.add_option(
+         "--target", options.target,
+         "the CPUs to generate code for, comma-separated: native, or levels "
+         "such as\n"
+         "x86-64, x86-64-v3, x86-64-v4+vnni. The best that a machine has is "
+         "picked\n"
+         "when it loads the artifact. Default: x86-64,x86-64-v3,x86-64-v4+vnni")
       ->option_text("LIST");
   app.add_option("--tokenizer", options.tokenizer,
-                 "a Hugging Face tokenizer.json to embed, so that bitnet-run takes text")
+                 "a Hugging Face tokenizer.json to embed, so that bitnet-run "
+                 "takes text")
       ->option_text("FILE");
   app.add_option("--stop-token", options.stopTokens,
-                 "a token that ends a text, by id or text; may be repeated. Default: the\n"
+                 "a token that ends a text, by id or text; may be repeated. "
+                 "Default: the\n"
                  "tokenizer's </s>, <|endoftext|> and the like")
       ->option_text("TOKEN");
   app.add_option("--max-context", options.maxContext,
@@ -45,20 +55,25 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options, int &status) 
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->option_text("N");
-  app.add_option("--prefill-chunk", options.chunk, "the tokens of a prompt taken at a time")
+  app.add_option("--prefill-chunk", options.chunk,
+                 "the tokens of a prompt taken at a time")
       ->capture_default_str()
       ->check(CLI::Range(int64_t(2), int64_t(4096)))
       ->option_text("N");
   app.add_option("--lowering", options.lowering,
-                 "the inner loop of low-bit matmuls: auto (the cost model), dot, addsub")
+                 "the inner loop of low-bit matmuls: auto (the cost model), "
+                 "dot, addsub")
       ->capture_default_str()
       ->option_text("NAME");
-  app.add_option("--compile-to", options.compileTo,
-                 "stop after a phase and write its IR or code: onnx, bitnet, packed, loops,\n"
-                 "llvm, asm, obj (from loops on: of one target, by default the best)")
+  app.add_option(
+         "--compile-to", options.compileTo,
+         "stop after a phase and write its IR or code: onnx, bitnet, packed, "
+         "loops,\n"
+         "llvm, asm, obj (from loops on: of one target, by default the best)")
       ->option_text("PHASE");
-  app.add_option("--report", options.report,
-                 "write layers recognised, bytes packed, time and memory of each phase")
+  app.add_option(
+         "--report", options.report,
+         "write layers recognised, bytes packed, time and memory of each phase")
       ->option_text("FILE.json");
   try {
     app.parse(argc, argv);

@@ -1,4 +1,5 @@
-//===- CommandLine.h - The options of bitnet-compile -----------------------------------===//
+//===- CommandLine.h - The options of bitnet-compile
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,8 +21,8 @@ struct CommandLine {
   int64_t maxContext = 1024, chunk = 32;
 };
 
-/// Parses the command line. Returns true to go on; otherwise `status` is what the
-/// process exits with (help and version are 0).
+/// Parses the command line. Returns true to go on; otherwise `status` is what
+/// the process exits with (help and version are 0).
 bool parseCommandLine(int argc, char **argv, CommandLine &options, int &status);
 
 #endif // BITNET_TOOLS_BITNET_COMPILE_COMMANDLINE_H

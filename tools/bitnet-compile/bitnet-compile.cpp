@@ -1,4 +1,5 @@
-//===- bitnet-compile.cpp - The ahead-of-time compiler -----------------------------------===//
+//===- bitnet-compile.cpp - The ahead-of-time compiler
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -30,12 +31,15 @@ std::string describe(Location location) {
   if (isa<UnknownLoc>(location))
     return "";
   if (auto name = dyn_cast<NameLoc>(location))
-    return (isa<UnknownLoc>(name.getChildLoc()) ? "" : describe(name.getChildLoc())) +
+    return (isa<UnknownLoc>(name.getChildLoc())
+                ? ""
+                : describe(name.getChildLoc())) +
            "node '" + name.getName().str() + "': ";
   if (auto file = dyn_cast<FileLineColLoc>(location)) {
     std::string text = file.getFilename().str();
     if (file.getLine())
-      text += ":" + std::to_string(file.getLine()) + ":" + std::to_string(file.getColumn());
+      text += ":" + std::to_string(file.getLine()) + ":" +
+              std::to_string(file.getColumn());
     return text + ": ";
   }
   if (auto fused = dyn_cast<FusedLoc>(location)) {
@@ -78,7 +82,8 @@ LogicalResult writeReport(StringRef path, const CompileReport &report) {
     file.clear_error();
   }
   if (code)
-    return fail("cannot write the report '" + path + "': " + code.message()), failure();
+    return fail("cannot write the report '" + path + "': " + code.message()),
+           failure();
   return success();
 }
 
@@ -98,8 +103,10 @@ int main(int argc, char **argv) {
   options.phases.maxContext = line.maxContext;
   options.chunk = std::min(line.chunk, line.maxContext);
   std::optional<Lowering> lowering = symbolizeLowering(line.lowering);
-  if (!lowering || *lowering == Lowering::LUT || *lowering == Lowering::Popcount)
-    return fail("unknown lowering '" + line.lowering + "'; expected auto, dot or addsub");
+  if (!lowering || *lowering == Lowering::LUT ||
+      *lowering == Lowering::Popcount)
+    return fail("unknown lowering '" + line.lowering +
+                "'; expected auto, dot or addsub");
   options.phases.lowering = *lowering;
   if (!line.compileTo.empty()) {
     std::optional<Phase> phase = parsePhase(line.compileTo);
@@ -120,10 +127,13 @@ int main(int argc, char **argv) {
       return success();
     progress.clear();
     llvm::errs() << "bitnet-compile: "
-                 << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ")
+                 << (diagnostic.getSeverity() == DiagnosticSeverity::Error
+                         ? "error: "
+                         : "warning: ")
                  << describe(diagnostic.getLocation()) << diagnostic << "\n";
     for (Diagnostic &note : diagnostic.getNotes())
-      llvm::errs() << "  note: " << describe(note.getLocation()) << note << "\n";
+      llvm::errs() << "  note: " << describe(note.getLocation()) << note
+                   << "\n";
     return success();
   });
   CompileReport report;

@@ -1,4 +1,5 @@
-//===- bitnet-opt.cpp - Runs passes on a model's IR -----------------------------------===//
+//===- bitnet-opt.cpp - Runs passes on a model's IR
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,17 +9,17 @@
 #include "bitnet/Import/ImportONNX.h"
 #include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Pipelines/Registration.h"
-#include "mlir/Support/FileUtilities.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
-#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
-#include "llvm/Support/InitLLVM.h"
 
 using namespace mlir;
 
@@ -35,7 +36,8 @@ openInput(StringRef path, bool isONNX, const DialectRegistry &registry) {
   }
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  OwningOpRef<ModuleOp> module = bitnet::importONNX(path, context, bitnet::ImportOptions());
+  OwningOpRef<ModuleOp> module =
+      bitnet::importONNX(path, context, bitnet::ImportOptions());
   if (!module)
     return nullptr;
   bitnet::recordElementTypes(*module);
@@ -55,10 +57,12 @@ int main(int argc, char **argv) {
   registerAllExtensions(registry);
   bitnet::registerDialects(registry);
 
-  llvm::cl::opt<bool> importONNX("import-onnx", llvm::cl::desc("Read an ONNX model"));
+  llvm::cl::opt<bool> importONNX("import-onnx",
+                                 llvm::cl::desc("Read an ONNX model"));
   auto [input, output] = registerAndParseCLIOptions(
       argc, argv, "Runs passes and pipelines on a model's IR\n", registry);
-  std::unique_ptr<llvm::MemoryBuffer> buffer = openInput(input, importONNX, registry);
+  std::unique_ptr<llvm::MemoryBuffer> buffer =
+      openInput(input, importONNX, registry);
   if (!buffer)
     return 1;
   std::string message;

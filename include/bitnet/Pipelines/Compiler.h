@@ -1,4 +1,5 @@
-//===- Compiler.h - From a model's file to an artifact -----------------------------------===//
+//===- Compiler.h - From a model's file to an artifact
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,9 +17,9 @@
 namespace bitnet {
 
 struct CompileOptions {
-  std::string input;     // .onnx, or .mlir of any phase
+  std::string input; // .onnx, or .mlir of any phase
   std::string output;
-  std::string target;    // a list; empty: every variant of the host's architecture
+  std::string target; // a list; empty: every variant of the host's architecture
   std::string tokenizer; // a tokenizer.json to embed; may be empty
   std::vector<std::string> stopTokens; // ids or texts; empty: by the tokenizer
   Phase stopAfter = Phase::Artifact;
@@ -37,7 +38,8 @@ struct CompileReport {
   /// Layers of an entry as the bitnet phase leaves them.
   struct EntryLayers {
     std::string name;
-    int64_t linears = 0, quantizations = 0, attentions = 0, cachedAttentions = 0;
+    int64_t linears = 0, quantizations = 0, attentions = 0,
+            cachedAttentions = 0;
     int64_t norms = 0, rotaries = 0;
     int64_t otherOps = 0; // linalg ops beside them
   };
@@ -54,7 +56,8 @@ using ProgressFn = llvm::function_ref<void(llvm::StringRef)>;
 
 /// Compiles a model. Errors are diagnostics of the context; there is then no
 /// output file.
-mlir::LogicalResult compileModel(mlir::MLIRContext &context, const CompileOptions &options,
+mlir::LogicalResult compileModel(mlir::MLIRContext &context,
+                                 const CompileOptions &options,
                                  CompileReport &report, ProgressFn progress);
 
 } // namespace bitnet

@@ -1,4 +1,5 @@
-//===- Manifest.h - What an artifact says of itself -----------------------------------===//
+//===- Manifest.h - What an artifact says of itself
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,18 +14,20 @@
 
 namespace bitnet {
 
-/// Notes the ONNX element type of every argument and result of every entry, which
-/// later phases erase (unsigned integers become signless), as `bitnet.dtype`.
+/// Notes the ONNX element type of every argument and result of every entry,
+/// which later phases erase (unsigned integers become signless), as
+/// `bitnet.dtype`.
 void recordElementTypes(mlir::ModuleOp module);
 
 /// The manifest of a module at the end of the loops phase, without the triple,
 /// variants and stop tokens.
 mlir::FailureOr<ArtifactManifest> buildManifest(mlir::ModuleOp module);
 
-/// The ids of the tokens that end a text. `wanted` are ids or tokens' texts; where
-/// it is empty, those that tokenizers name so (</s>, <|endoftext|>, ...).
-llvm::Expected<std::vector<int64_t>> findStopTokens(llvm::StringRef tokenizerJson,
-                                                    llvm::ArrayRef<std::string> wanted);
+/// The ids of the tokens that end a text. `wanted` are ids or tokens' texts;
+/// where it is empty, those that tokenizers name so (</s>, <|endoftext|>, ...).
+llvm::Expected<std::vector<int64_t>>
+findStopTokens(llvm::StringRef tokenizerJson,
+               llvm::ArrayRef<std::string> wanted);
 
 } // namespace bitnet
 

@@ -1,4 +1,5 @@
-//===- Phases.h - The way a model takes, phase by phase -----------------------------------===//
+//===- Phases.h - The way a model takes, phase by phase
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,7 +22,16 @@ namespace bitnet {
 
 /// The points at which a model's IR can be read and written. docs/rationale.md
 /// says what each holds.
-enum class Phase { ONNX, BitNet, Packed, Loops, LLVM, Assembly, Object, Artifact };
+enum class Phase {
+  ONNX,
+  BitNet,
+  Packed,
+  Loops,
+  LLVM,
+  Assembly,
+  Object,
+  Artifact
+};
 
 /// The name of a phase on the command line; "artifact" is not one of them.
 llvm::StringRef getPhaseName(Phase phase);
@@ -40,9 +50,11 @@ struct PhaseOptions {
 void buildONNXPhase(mlir::OpPassManager &manager, bool releaseWeights = false);
 /// Recognises low-bit layers, norms, rotary embeddings, attention and caches;
 /// converts the rest to linalg on tensors.
-void buildBitNetPhase(mlir::OpPassManager &manager, const PhaseOptions &options);
+void buildBitNetPhase(mlir::OpPassManager &manager,
+                      const PhaseOptions &options);
 /// Packs weights and builds the archive.
-void buildPackedPhase(mlir::OpPassManager &manager, const PhaseOptions &options);
+void buildPackedPhase(mlir::OpPassManager &manager,
+                      const PhaseOptions &options);
 
 /// The loops phase with the project's kernels.
 LoopsOptions getLoopsOptions();

@@ -1,4 +1,5 @@
-//===- Registration.h - Every dialect, pass and pipeline -----------------------------------===//
+//===- Registration.h - Every dialect, pass and pipeline
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,12 +15,12 @@ class DialectRegistry;
 
 namespace bitnet {
 
-/// The dialects that models pass through, with the external interface models and
-/// translations that the phases need.
+/// The dialects that models pass through, with the external interface models
+/// and translations that the phases need.
 void registerDialects(mlir::DialectRegistry &registry);
 
-/// The project's passes, and a pipeline for each phase, for tools that name passes
-/// in text.
+/// The project's passes, and a pipeline for each phase, for tools that name
+/// passes in text.
 void registerPasses();
 
 } // namespace bitnet

@@ -1,4 +1,5 @@
-//===- ConvertBitNetToVector.cpp - bitnet ops on memrefs to loops -----------------------------------===//
+//===- ConvertBitNetToVector.cpp - bitnet ops on memrefs to loops
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,7 +25,8 @@ namespace {
 struct ConvertBitNetToVector
     : bitnet::impl::ConvertBitNetToVectorBase<ConvertBitNetToVector> {
   void runOnOperation() override {
-    VectorTarget target(getOperation()->getAttrOfType<TargetAttr>("bitnet.target"));
+    VectorTarget target(
+        getOperation()->getAttrOfType<TargetAttr>("bitnet.target"));
     SmallVector<DestinationStyleOpInterface> ops;
     getOperation().walk([&](DestinationStyleOpInterface op) {
       if (isa<BitNetDialect>(op->getDialect()))
@@ -43,7 +45,8 @@ struct ConvertBitNetToVector
     }
   }
 
-  LogicalResult lower(KernelBuilder &b, Operation *op, const VectorTarget &target) {
+  LogicalResult lower(KernelBuilder &b, Operation *op,
+                      const VectorTarget &target) {
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](QuantizeOp op) { return lowerQuantize(b, op); })
         .Case([&](NormOp op) { return lowerNorm(b, op); })
@@ -58,7 +61,8 @@ struct ConvertBitNetToVector
           return lowerLinear(b, op, target, lowering);
         })
         .Default([](Operation *op) {
-          return op->emitOpError("has no loops: the layout phase decomposes it");
+          return op->emitOpError(
+              "has no loops: the layout phase decomposes it");
         });
   }
 };

@@ -1,4 +1,5 @@
-//===- ConvertContractionToVector.cpp - Float matmuls to vector loops -----------------------------------===//
+//===- ConvertContractionToVector.cpp - Float matmuls to vector loops
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -35,12 +36,14 @@ bool isMultiplyAdd(linalg::LinalgOp op) {
   auto sum = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
   if (!sum)
     return false;
-  Value product = sum.getLhs() == body->getArgument(2) ? sum.getRhs() : sum.getLhs();
+  Value product =
+      sum.getLhs() == body->getArgument(2) ? sum.getRhs() : sum.getLhs();
   Value addend = product == sum.getRhs() ? sum.getLhs() : sum.getRhs();
   auto multiply = product.getDefiningOp<arith::MulFOp>();
   if (!multiply || addend != body->getArgument(2))
     return false;
-  Value lhs = stripExtension(multiply.getLhs()), rhs = stripExtension(multiply.getRhs());
+  Value lhs = stripExtension(multiply.getLhs()),
+        rhs = stripExtension(multiply.getRhs());
   if (lhs == body->getArgument(1))
     std::swap(lhs, rhs);
   return lhs == body->getArgument(0) && rhs == body->getArgument(1);
@@ -50,13 +53,16 @@ bool isMultiplyAdd(linalg::LinalgOp op) {
 class Contraction {
 public:
   static std::optional<Contraction> match(linalg::LinalgOp op) {
-    if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || !op.hasPureBufferSemantics())
+    if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+        !op.hasPureBufferSemantics())
       return std::nullopt;
     auto out = cast<MemRefType>(op.getDpsInits()[0].getType());
     if (!out.getElementType().isF32() || !isMultiplyAdd(op))
       return std::nullopt;
-    FailureOr<linalg::ContractionDimensions> dims = linalg::inferContractionDims(op);
-    if (failed(dims) || dims->k.size() != 1 || dims->n.size() > 1 || dims->m.size() > 1)
+    FailureOr<linalg::ContractionDimensions> dims =
+        linalg::inferContractionDims(op);
+    if (failed(dims) || dims->k.size() != 1 || dims->n.size() > 1 ||
+        dims->m.size() > 1)
       return std::nullopt;
     Contraction c(op);
     c.k = dims->k[0];
@@ -97,7 +103,8 @@ public:
         part = b->createOrFold<arith::DivUIOp>(part, size);
       }
       Value first = b->mul(part, share);
-      Value last = b->createOrFold<arith::MinSIOp>(b->add(first, share), outputs);
+      Value last =
+          b->createOrFold<arith::MinSIOp>(b->add(first, share), outputs);
       overOutputs(index, first, last);
     });
   }
@@ -133,15 +140,16 @@ private:
     return result;
   }
 
-  /// Visits outputs [first, last) in blocks, the rest one by one (dot form) or a
-  /// vector, then one, at a time.
+  /// Visits outputs [first, last) in blocks, the rest one by one (dot form) or
+  /// a vector, then one, at a time.
   void overOutputs(SmallVector<Value> index, Value first, Value last) {
     auto blocks = [&](Value from, int64_t step) {
       Value span = b->sub(last, from);
       Value to = b->add(from, b->mul(b->floorDiv(span, step), step));
       return to;
     };
-    auto visit = [&](Value from, Value to, int64_t step, int64_t count, int64_t width) {
+    auto visit = [&](Value from, Value to, int64_t step, int64_t count,
+                     int64_t width) {
       b->loop(from, to, step, [&](Value output) {
         index[n] = output;
         overTokens(index, count, width);
@@ -163,17 +171,20 @@ private:
     auto micro = [&](Value token, int64_t tokens) {
       if (m >= 0)
         index[m] = token;
-      dotForm ? microDots(index, tokens, count) : microRows(index, tokens, count, width);
+      dotForm ? microDots(index, tokens, count)
+              : microRows(index, tokens, count, width);
     };
     if (m < 0)
       return micro(Value(), 1);
     Value tokens = extent(m);
     Value whole = b->mul(b->floorDiv(tokens, tokensAtOnce), tokensAtOnce);
-    b->loop(b->index(0), whole, tokensAtOnce, [&](Value t) { micro(t, tokensAtOnce); });
+    b->loop(b->index(0), whole, tokensAtOnce,
+            [&](Value t) { micro(t, tokensAtOnce); });
     b->loop(whole, tokens, 1, [&](Value t) { micro(t, 1); });
   }
 
-  SmallVector<Value> offsetBy(SmallVector<Value> index, int64_t dim, int64_t by) {
+  SmallVector<Value> offsetBy(SmallVector<Value> index, int64_t dim,
+                              int64_t by) {
     if (by)
       index[dim] = b->add(index[dim], by);
     return index;
@@ -201,14 +212,20 @@ private:
       }
       return next;
     };
-    SmallVector<Value> sums(tokens * count, b->zeroVector(lanes, b->getF32Type()));
-    sums = b->reduce(b->index(0), bulk, lanes, sums, [&](Value i, ValueRange so) {
-      return step(i, so, [&](int64_t op, ArrayRef<Value> at) { return vectorAt(op, at, lanes); });
-    });
+    SmallVector<Value> sums(tokens * count,
+                            b->zeroVector(lanes, b->getF32Type()));
+    sums =
+        b->reduce(b->index(0), bulk, lanes, sums, [&](Value i, ValueRange so) {
+          return step(i, so, [&](int64_t op, ArrayRef<Value> at) {
+            return vectorAt(op, at, lanes);
+          });
+        });
     for (Value &sum : sums)
       sum = b->sumLanes(sum);
     sums = b->reduce(bulk, depth, 1, sums, [&](Value i, ValueRange so) {
-      return step(i, so, [&](int64_t op, ArrayRef<Value> at) { return scalarAt(op, at); });
+      return step(i, so, [&](int64_t op, ArrayRef<Value> at) {
+        return scalarAt(op, at);
+      });
     });
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t o = 0; o < count; ++o)
@@ -217,36 +234,46 @@ private:
 
   void accumulate(ArrayRef<Value> index, Value value) {
     SmallVector<Value> at = indicesOf(2, index);
-    b->store(b->create<arith::AddFOp>(b->load(operand(2), at), value), operand(2), at);
+    b->store(b->create<arith::AddFOp>(b->load(operand(2), at), value),
+             operand(2), at);
   }
 
   /// tokens rows of count vectors of outputs, K one by one.
-  void microRows(SmallVector<Value> index, int64_t tokens, int64_t count, int64_t width) {
+  void microRows(SmallVector<Value> index, int64_t tokens, int64_t count,
+                 int64_t width) {
     auto each = [&](auto body) {
       for (int64_t t = 0; t < tokens; ++t)
         for (int64_t o = 0; o < count; ++o)
-          body(t * count + o, indicesOf(2, offsetBy(offsetBy(index, m, t), n, o * width)));
+          body(t * count + o,
+               indicesOf(2, offsetBy(offsetBy(index, m, t), n, o * width)));
     };
     SmallVector<Value> sums(tokens * count);
-    each([&](int64_t i, ArrayRef<Value> at) { sums[i] = b->loadVector(operand(2), at, width); });
-    sums = b->reduce(b->index(0), extent(k), 1, sums, [&](Value i, ValueRange so) {
-      index[k] = i;
-      SmallVector<Value> rows, next(so);
-      for (int64_t o = 0; o < count; ++o)
-        rows.push_back(vectorAt(w, offsetBy(index, n, o * width), width));
-      for (int64_t t = 0; t < tokens; ++t) {
-        Value activation = b->splat(scalarAt(a, offsetBy(index, m, t)), width);
-        for (int64_t o = 0; o < count; ++o)
-          next[t * count + o] = b->fma(activation, rows[o], so[t * count + o]);
-      }
-      return next;
+    each([&](int64_t i, ArrayRef<Value> at) {
+      sums[i] = b->loadVector(operand(2), at, width);
     });
-    each([&](int64_t i, ArrayRef<Value> at) { b->storeVector(sums[i], operand(2), at); });
+    sums =
+        b->reduce(b->index(0), extent(k), 1, sums, [&](Value i, ValueRange so) {
+          index[k] = i;
+          SmallVector<Value> rows, next(so);
+          for (int64_t o = 0; o < count; ++o)
+            rows.push_back(vectorAt(w, offsetBy(index, n, o * width), width));
+          for (int64_t t = 0; t < tokens; ++t) {
+            Value activation =
+                b->splat(scalarAt(a, offsetBy(index, m, t)), width);
+            for (int64_t o = 0; o < count; ++o)
+              next[t * count + o] =
+                  b->fma(activation, rows[o], so[t * count + o]);
+          }
+          return next;
+        });
+    each([&](int64_t i, ArrayRef<Value> at) {
+      b->storeVector(sums[i], operand(2), at);
+    });
   }
 
   linalg::LinalgOp op;
   KernelBuilder *b = nullptr;
-  int64_t a = 0, w = 1; // operands
+  int64_t a = 0, w = 1;           // operands
   int64_t m = -1, n = -1, k = -1; // loops
   SmallVector<int64_t> batch;
   bool dotForm = false;
@@ -256,7 +283,8 @@ private:
 struct ConvertContractionToVector
     : bitnet::impl::ConvertContractionToVectorBase<ConvertContractionToVector> {
   void runOnOperation() override {
-    VectorTarget target(getOperation()->getAttrOfType<TargetAttr>("bitnet.target"));
+    VectorTarget target(
+        getOperation()->getAttrOfType<TargetAttr>("bitnet.target"));
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     for (linalg::LinalgOp op : ops) {

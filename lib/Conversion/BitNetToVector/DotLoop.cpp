@@ -1,4 +1,5 @@
-//===- DotLoop.cpp - Inner loop of integer dot products -----------------------------------===//
+//===- DotLoop.cpp - Inner loop of integer dot products
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -34,11 +35,13 @@ public:
     for (int64_t field = 0; field < tile.fields(); ++field) {
       SmallVector<Value> codes;
       for (Value vector : weights)
-        codes.push_back(spread ? maskField(vector, field) : extractField(vector, field));
+        codes.push_back(spread ? maskField(vector, field)
+                               : extractField(vector, field));
       for (int64_t token = 0; token < tile.tokens; ++token) {
         Value bytes = broadcastActivations(token, b.add(k, 4 * field));
         for (int64_t v = 0; v < tile.vectors; ++v)
-          accumulate(acc[slot(field) + at(token, v)], pairs[at(token, v)], codes[v], bytes);
+          accumulate(acc[slot(field) + at(token, v)], pairs[at(token, v)],
+                     codes[v], bytes);
         if (tile.ownSums)
           accumulate(acc[sumSlot() + token], sumPairs[token], ones(), bytes);
       }
@@ -84,19 +87,21 @@ private:
       return;
     }
     Value product = emitMultiplyAddPairs(b, codes, bytes);
-    pairs = pairs ? b.create<arith::AddIOp>(pairs, product).getResult() : product;
+    pairs =
+        pairs ? b.create<arith::AddIOp>(pairs, product).getResult() : product;
   }
 
   void widen(Value &acc, Value pairs) {
     acc = b.create<arith::AddIOp>(acc, emitAddPairs(b, pairs));
   }
 
-  /// The sum over fields; with spread ones, each is divided by its power of two,
-  /// which is exact.
+  /// The sum over fields; with spread ones, each is divided by its power of
+  /// two, which is exact.
   Value gather(ValueRange acc, int64_t output) {
     Value total = acc[output];
     for (int64_t field = 1; spread && field < tile.fields(); ++field) {
-      Value amount = b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
+      Value amount =
+          b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
       Value part = b.create<arith::ShRSIOp>(acc[slot(field) + output], amount);
       total = b.create<arith::AddIOp>(total, part);
     }
@@ -109,8 +114,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<InnerLoop> bitnet::makeDotLoop(KernelBuilder &b, const MicroTile &tile,
-                                               const VectorTarget &target, bool spread) {
+std::unique_ptr<InnerLoop> bitnet::makeDotLoop(KernelBuilder &b,
+                                               const MicroTile &tile,
+                                               const VectorTarget &target,
+                                               bool spread) {
   DotKind kind = getDotKind(target);
   return std::make_unique<DotLoop>(b, tile, kind,
                                    spread && kind == DotKind::DotAccumulate);

@@ -1,4 +1,5 @@
-//===- InnerLoop.cpp - Unpacking codes, broadcasting activations -----------------------------------===//
+//===- InnerLoop.cpp - Unpacking codes, broadcasting activations
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,7 +24,8 @@ Value InnerLoop::extractField(Value weights, int64_t field) {
     // Shifted as words: there are no shifts of bytes, and the mask removes what
     // crosses from the neighbour.
     Value words = b.bitcast(weights, b.getI32Type());
-    Value amount = b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
+    Value amount =
+        b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
     weights = b.bitcast(b.create<arith::ShRUIOp>(words, amount), byte);
   }
   return b.create<arith::AndIOp>(

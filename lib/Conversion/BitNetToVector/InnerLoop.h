@@ -1,13 +1,14 @@
-//===- InnerLoop.h - What differs between lowerings of a matmul -----------------------------------===//
+//===- InnerLoop.h - What differs between lowerings of a matmul
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// A low-bit matmul is one tiled nest (LowerLinear.cpp). An inner loop says how a
-// block of packed weights meets the activations of a few tokens: what it keeps in
-// accumulators, and how these become sums at the end.
+// A low-bit matmul is one tiled nest (LowerLinear.cpp). An inner loop says how
+// a block of packed weights meets the activations of a few tokens: what it
+// keeps in accumulators, and how these become sums at the end.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,8 +46,8 @@ public:
   /// tile, `k` is the block's first activation.
   virtual llvm::SmallVector<Value> block(llvm::ArrayRef<Value> weights, Value k,
                                          ValueRange accumulators) = 0;
-  /// The sums of weight times activation, f32, by [token][vector]. `rowSums` are
-  /// the tokens' sums of activations as i32 scalars (unless ownSums).
+  /// The sums of weight times activation, f32, by [token][vector]. `rowSums`
+  /// are the tokens' sums of activations as i32 scalars (unless ownSums).
   virtual llvm::SmallVector<Value> finish(ValueRange accumulators,
                                           llvm::ArrayRef<Value> rowSums) = 0;
 
@@ -72,15 +73,19 @@ protected:
 std::unique_ptr<InnerLoop> makeDotLoop(KernelBuilder &b, const MicroTile &tile,
                                        const VectorTarget &target, bool spread);
 /// Masked additions and subtractions of i8 activations.
-std::unique_ptr<InnerLoop> makeAddSubLoop(KernelBuilder &b, const MicroTile &tile);
+std::unique_ptr<InnerLoop> makeAddSubLoop(KernelBuilder &b,
+                                          const MicroTile &tile);
 /// Multiplications in 32 bits: i16 activations, and floats (weight-only).
-std::unique_ptr<InnerLoop> makeWideLoop(KernelBuilder &b, const MicroTile &tile);
+std::unique_ptr<InnerLoop> makeWideLoop(KernelBuilder &b,
+                                        const MicroTile &tile);
 
 /// Dot products of the target, on vectors of `bits` bits.
 enum class DotKind { None, MultiplyAddPairs, DotAccumulate };
 DotKind getDotKind(const VectorTarget &target);
-/// accumulator (i32) + the dot product of each lane's four bytes, codes unsigned.
-Value emitDotAccumulate(KernelBuilder &b, Value accumulator, Value codes, Value bytes);
+/// accumulator (i32) + the dot product of each lane's four bytes, codes
+/// unsigned.
+Value emitDotAccumulate(KernelBuilder &b, Value accumulator, Value codes,
+                        Value bytes);
 /// The products of bytes, codes unsigned, summed in pairs to i16, saturating.
 Value emitMultiplyAddPairs(KernelBuilder &b, Value codes, Value bytes);
 /// The sums of neighbouring i16 as i32.

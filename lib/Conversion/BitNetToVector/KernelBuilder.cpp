@@ -1,4 +1,5 @@
-//===- KernelBuilder.cpp - Loops, indices and vectors of a kernel -----------------------------------===//
+//===- KernelBuilder.cpp - Loops, indices and vectors of a kernel
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -106,7 +107,8 @@ SmallVector<Value> KernelBuilder::reduce(Value low, Value high, int64_t step,
   OpBuilder::InsertionGuard guard(*this);
   // A loop without iteration arguments is built with its terminator.
   setInsertionPointToStart(loop.getBody());
-  SmallVector<Value> next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  SmallVector<Value> next =
+      body(loop.getInductionVar(), loop.getRegionIterArgs());
   if (!initial.empty())
     create<scf::YieldOp>(next);
   return llvm::to_vector(ValueRange(loop.getResults()));
@@ -131,19 +133,22 @@ VectorType KernelBuilder::vectorType(int64_t lanes, Type element) {
 }
 
 Value KernelBuilder::splat(Value scalar, int64_t lanes) {
-  return create<vector::BroadcastOp>(vectorType(lanes, scalar.getType()), scalar);
+  return create<vector::BroadcastOp>(vectorType(lanes, scalar.getType()),
+                                     scalar);
 }
 
 Value KernelBuilder::zeroVector(int64_t lanes, Type element) {
   return create<arith::ConstantOp>(getZeroAttr(vectorType(lanes, element)));
 }
 
-Value KernelBuilder::constantVector(int64_t lanes, Type element, int64_t value) {
+Value KernelBuilder::constantVector(int64_t lanes, Type element,
+                                    int64_t value) {
   return create<arith::ConstantOp>(DenseElementsAttr::get(
       vectorType(lanes, element), getIntegerAttr(element, value)));
 }
 
-Value KernelBuilder::loadVector(Value memref, ValueRange indices, int64_t lanes) {
+Value KernelBuilder::loadVector(Value memref, ValueRange indices,
+                                int64_t lanes) {
   Type element = cast<MemRefType>(memref.getType()).getElementType();
   if (isInnermostContiguous(memref))
     return create<vector::LoadOp>(vectorType(lanes, element), memref, indices);
@@ -155,7 +160,8 @@ Value KernelBuilder::loadVector(Value memref, ValueRange indices, int64_t lanes)
   return create<vector::FromElementsOp>(vectorType(lanes, element), elements);
 }
 
-void KernelBuilder::storeVector(Value vector, Value memref, ValueRange indices) {
+void KernelBuilder::storeVector(Value vector, Value memref,
+                                ValueRange indices) {
   if (isInnermostContiguous(memref)) {
     create<vector::StoreOp>(vector, memref, indices);
     return;
@@ -193,7 +199,8 @@ Value KernelBuilder::sumLanes(Value vector) {
 Value KernelBuilder::fma(Value lhs, Value rhs, Value addend) {
   // `contract` lets the backend fuse where the machine can, and only there.
   auto flags = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
-  return create<arith::AddFOp>(create<arith::MulFOp>(lhs, rhs, flags), addend, flags);
+  return create<arith::AddFOp>(create<arith::MulFOp>(lhs, rhs, flags), addend,
+                               flags);
 }
 
 bool bitnet::isInnermostContiguous(Value memref) {

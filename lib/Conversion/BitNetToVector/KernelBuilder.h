@@ -1,4 +1,5 @@
-//===- KernelBuilder.h - Loops, indices and vectors of a kernel -----------------------------------===//
+//===- KernelBuilder.h - Loops, indices and vectors of a kernel
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -64,7 +65,8 @@ public:
   //===--------------------------------------------------------------------===//
 
   using Body = llvm::function_ref<void(Value)>;
-  using ReduceBody = llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
+  using ReduceBody =
+      llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
 
   /// for (i = low; i < high; i += step). Emits nothing for a loop that is
   /// known to be empty, the body alone for one that is known to run once.

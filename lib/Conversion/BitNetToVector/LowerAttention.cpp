@@ -1,4 +1,5 @@
-//===- LowerAttention.cpp - Loops of bitnet.attention -----------------------------------===//
+//===- LowerAttention.cpp - Loops of bitnet.attention
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,13 +13,15 @@ using namespace bitnet;
 
 namespace {
 
-/// Online softmax (Milakov and Gimelshein, arXiv 1805.02867): keys are visited in
-/// blocks; the running maximum, sum and weighted values are rescaled whenever the
-/// maximum grows. No row of scores is ever stored whole.
+/// Online softmax (Milakov and Gimelshein, arXiv 1805.02867): keys are visited
+/// in blocks; the running maximum, sum and weighted values are rescaled
+/// whenever the maximum grows. No row of scores is ever stored whole.
 class AttentionLowering {
 public:
-  AttentionLowering(KernelBuilder &b, AttentionOp op, const VectorTarget &target)
-      : b(b), op(op), heads(b.dim(op.getQuery(), 1)), tokens(b.dim(op.getQuery(), 2)) {
+  AttentionLowering(KernelBuilder &b, AttentionOp op,
+                    const VectorTarget &target)
+      : b(b), op(op), heads(b.dim(op.getQuery(), 1)),
+        tokens(b.dim(op.getQuery(), 2)) {
     depth = staticDim(op.getQuery(), 3);
     valueDepth = staticDim(op.getValue(), 3);
     keyLanes = lanesFor(depth, target);
@@ -63,8 +66,8 @@ private:
     return op.getPosition() ? b.add(position, tokens) : b.dim(op.getKey(), 2);
   }
 
-  SmallVector<Value> loadRow(Value memref, Value headIndex, Value row, int64_t extent,
-                             int64_t lanes) {
+  SmallVector<Value> loadRow(Value memref, Value headIndex, Value row,
+                             int64_t extent, int64_t lanes) {
     SmallVector<Value> parts;
     for (int64_t d = 0; d < extent; d += lanes)
       parts.push_back(b.toFloat(
@@ -74,77 +77,93 @@ private:
 
   Value score(ArrayRef<Value> query, Value key) {
     Value sum;
-    for (auto [q, k] : llvm::zip(query, loadRow(op.getKey(), group, key, depth, keyLanes)))
+    for (auto [q, k] :
+         llvm::zip(query, loadRow(op.getKey(), group, key, depth, keyLanes)))
       sum = sum ? b.fma(q, k, sum) : b.create<arith::MulFOp>(q, k).getResult();
-    Value result = b.create<arith::MulFOp>(b.sumLanes(sum),
-                                           b.f32(op.getScale().convertToDouble()));
+    Value result = b.create<arith::MulFOp>(
+        b.sumLanes(sum), b.f32(op.getScale().convertToDouble()));
     if (Value mask = op.getMask()) {
       auto along = [&](int64_t dim, Value i) {
         return staticDim(mask, dim) == 1 ? b.index(0) : i;
       };
-      Value bias = b.load(mask, {along(0, batch), along(1, head), along(2, token), key});
+      Value bias =
+          b.load(mask, {along(0, batch), along(1, head), along(2, token), key});
       result = b.create<arith::AddFOp>(result, b.toFloat(bias));
     }
     return result;
   }
 
   void attend() {
-    Value scores = b.create<memref::AllocaOp>(MemRefType::get({keyBlock}, b.getF32Type()));
-    SmallVector<Value> query = loadRow(op.getQuery(), head, token, depth, keyLanes);
+    Value scores =
+        b.create<memref::AllocaOp>(MemRefType::get({keyBlock}, b.getF32Type()));
+    SmallVector<Value> query =
+        loadRow(op.getQuery(), head, token, depth, keyLanes);
     Value keys = visibleKeys();
     Value lowest = b.f32(-std::numeric_limits<double>::infinity());
 
     SmallVector<Value> state{lowest, b.f32(0)};
-    state.append(valueDepth / valueLanes, b.zeroVector(valueLanes, b.getF32Type()));
-    state = b.reduce(b.index(0), keys, keyBlock, state, [&](Value first, ValueRange so) {
-      Value count = b.create<arith::MinSIOp>(b.sub(keys, first), b.index(keyBlock));
-      return visitBlock(scores, query, first, count, so);
-    });
+    state.append(valueDepth / valueLanes,
+                 b.zeroVector(valueLanes, b.getF32Type()));
+    state = b.reduce(
+        b.index(0), keys, keyBlock, state, [&](Value first, ValueRange so) {
+          Value count =
+              b.create<arith::MinSIOp>(b.sub(keys, first), b.index(keyBlock));
+          return visitBlock(scores, query, first, count, so);
+        });
     Value inverse = b.create<arith::DivFOp>(b.f32(1), state[1]);
     Type element = cast<MemRefType>(op.getOutput().getType()).getElementType();
     for (int64_t i = 0; i < valueDepth / valueLanes; ++i) {
-      Value part = b.create<arith::MulFOp>(state[2 + i], b.splat(inverse, valueLanes));
+      Value part =
+          b.create<arith::MulFOp>(state[2 + i], b.splat(inverse, valueLanes));
       if (!element.isF32())
-        part = b.create<arith::TruncFOp>(b.vectorType(valueLanes, element), part);
-      b.storeVector(part, op.getOutput(), {batch, head, token, b.index(i * valueLanes)});
+        part =
+            b.create<arith::TruncFOp>(b.vectorType(valueLanes, element), part);
+      b.storeVector(part, op.getOutput(),
+                    {batch, head, token, b.index(i * valueLanes)});
     }
   }
 
-  SmallVector<Value> visitBlock(Value scores, ArrayRef<Value> query, Value first,
-                                Value count, ValueRange so) {
-    Value largest = b.reduce(b.index(0), count, 1, so[0], [&](Value j, ValueRange max) {
-      Value value = score(query, b.add(first, j));
-      b.store(value, scores, j);
-      return SmallVector<Value>{b.create<arith::MaximumFOp>(max[0], value)};
-    })[0];
+  SmallVector<Value> visitBlock(Value scores, ArrayRef<Value> query,
+                                Value first, Value count, ValueRange so) {
+    Value largest =
+        b.reduce(b.index(0), count, 1, so[0], [&](Value j, ValueRange max) {
+          Value value = score(query, b.add(first, j));
+          b.store(value, scores, j);
+          return SmallVector<Value>{b.create<arith::MaximumFOp>(max[0], value)};
+        })[0];
     // While every key so far is masked by -inf there is nothing to subtract.
     Value infinite = b.create<arith::CmpFOp>(
-        arith::CmpFPredicate::OEQ, largest, b.f32(-std::numeric_limits<double>::infinity()));
+        arith::CmpFPredicate::OEQ, largest,
+        b.f32(-std::numeric_limits<double>::infinity()));
     Value shift = b.create<arith::SelectOp>(infinite, b.f32(0), largest);
     auto exponential = [&](Value x) {
-      return b.create<math::ExpOp>(b.create<arith::SubFOp>(x, shift)).getResult();
+      return b.create<math::ExpOp>(b.create<arith::SubFOp>(x, shift))
+          .getResult();
     };
     Value rescale = exponential(so[0]);
-    Value sum = b.reduce(b.index(0), count, 1, b.f32(0), [&](Value j, ValueRange partial) {
-      Value weight = exponential(b.load(scores, j));
-      b.store(weight, scores, j);
-      return SmallVector<Value>{b.reduceAdd(partial[0], weight)};
-    })[0];
+    Value sum = b.reduce(
+        b.index(0), count, 1, b.f32(0), [&](Value j, ValueRange partial) {
+          Value weight = exponential(b.load(scores, j));
+          b.store(weight, scores, j);
+          return SmallVector<Value>{b.reduceAdd(partial[0], weight)};
+        })[0];
 
     SmallVector<Value> values;
     for (Value part : so.drop_front(2))
-      values.push_back(b.create<arith::MulFOp>(part, b.splat(rescale, valueLanes)));
-    values = b.reduce(b.index(0), count, 1, values, [&](Value j, ValueRange partial) {
-      Value weight = b.splat(b.load(scores, j), valueLanes);
-      SmallVector<Value> next =
-          loadRow(op.getValue(), group, b.add(first, j), valueDepth, valueLanes);
-      for (auto [value, acc] : llvm::zip(next, partial))
-        value = b.fma(weight, value, acc);
-      return next;
-    });
-    SmallVector<Value> state{largest,
-                             b.create<arith::AddFOp>(
-                                 b.create<arith::MulFOp>(so[1], rescale), sum)};
+      values.push_back(
+          b.create<arith::MulFOp>(part, b.splat(rescale, valueLanes)));
+    values = b.reduce(
+        b.index(0), count, 1, values, [&](Value j, ValueRange partial) {
+          Value weight = b.splat(b.load(scores, j), valueLanes);
+          SmallVector<Value> next = loadRow(
+              op.getValue(), group, b.add(first, j), valueDepth, valueLanes);
+          for (auto [value, acc] : llvm::zip(next, partial))
+            value = b.fma(weight, value, acc);
+          return next;
+        });
+    SmallVector<Value> state{
+        largest,
+        b.create<arith::AddFOp>(b.create<arith::MulFOp>(so[1], rescale), sum)};
     state.append(values);
     return state;
   }

@@ -1,4 +1,5 @@
-//===- LowerLinear.cpp - The tiled nest of bitnet.linear -----------------------------------===//
+//===- LowerLinear.cpp - The tiled nest of bitnet.linear
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,8 +25,9 @@ class LinearLowering {
 public:
   LinearLowering(KernelBuilder &b, LinearOp op, const VectorTarget &target,
                  Lowering lowering)
-      : b(b), op(op), target(target), lowering(lowering), packing(*op.getPacking()),
-        n(op.getN()), k(op.getK()), lanes(target.getLanes(32)) {
+      : b(b), op(op), target(target), lowering(lowering),
+        packing(*op.getPacking()), n(op.getN()), k(op.getK()),
+        lanes(target.getLanes(32)) {
     auto scaleType = cast<MemRefType>(op.getScale().getType());
     groups = scaleType.getRank() == 2 ? scaleType.getDimSize(0) : 1;
     Type element = cast<MemRefType>(op.getLhs().getType()).getElementType();
@@ -34,12 +36,16 @@ public:
 
   void run() {
     int64_t vectors = packing.getRows() / lanes;
-    b.parallel(b.index(llvm::divideCeil(n, packing.getRows())), [&](Value tile) {
-      chooseTile(vectors);
-      b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
-        overTokens([&](Value token, int64_t count) { micro(tile, vector, token, count); });
-      });
-    });
+    b.parallel(b.index(llvm::divideCeil(n, packing.getRows())),
+               [&](Value tile) {
+                 chooseTile(vectors);
+                 b.loop(b.index(0), b.index(vectors), vectorsAtOnce,
+                        [&](Value vector) {
+                          overTokens([&](Value token, int64_t count) {
+                            micro(tile, vector, token, count);
+                          });
+                        });
+               });
   }
 
 private:
@@ -83,59 +89,78 @@ private:
       return makeWideLoop(b, tile);
     if (lowering == Lowering::AddSub)
       return makeAddSubLoop(b, tile);
-    bool spread = tile.tokens == 1 && tile.codeBits == 2 && target.getRegisters() == 32;
+    bool spread =
+        tile.tokens == 1 && tile.codeBits == 2 && target.getRegisters() == 32;
     return makeDotLoop(b, tile, target, spread);
   }
 
   void micro(Value tileIndex, Value vector, Value token, int64_t count) {
-    MicroTile tile{count, vectorsAtOnce, lanes,
-                   packing.getScheme() == PackingScheme::Planes2 ? 2 : 1,
-                   groups > 1, op.getLhs(), token};
+    MicroTile tile{
+        count,      vectorsAtOnce,
+        lanes,      packing.getScheme() == PackingScheme::Planes2 ? 2 : 1,
+        groups > 1, op.getLhs(),
+        token};
     std::unique_ptr<InnerLoop> inner = makeInnerLoop(tile);
     SmallVector<Value> rowSums;
     if (Value sums = op.getSum())
       for (int64_t t = 0; t < count; ++t)
         rowSums.push_back(b.load(sums, b.add(token, t)));
-    Value row = b.add(b.mul(tileIndex, packing.getRows()), b.mul(vector, lanes));
+    Value row =
+        b.add(b.mul(tileIndex, packing.getRows()), b.mul(vector, lanes));
 
     SmallVector<Value> totals;
     if (groups == 1) {
       totals = sumBlocks(*inner, tile, tileIndex, vector, b.index(0), blocks());
       totals = inner->finish(totals, rowSums);
     } else {
-      SmallVector<Value> zero(count * vectorsAtOnce, b.zeroVector(lanes, b.getF32Type()));
+      SmallVector<Value> zero(count * vectorsAtOnce,
+                              b.zeroVector(lanes, b.getF32Type()));
       int64_t perGroup = k / groups / packing.getBlock();
-      totals = b.reduce(b.index(0), b.index(groups), 1, zero, [&](Value group, ValueRange so) {
-        Value first = b.mul(group, perGroup);
-        SmallVector<Value> part = inner->finish(
-            sumBlocks(*inner, tile, tileIndex, vector, first, perGroup), rowSums);
-        for (auto [i, value] : llvm::enumerate(part)) {
-          Value scale = loadOutputs(op.getScale(), group, laneRow(row, i % vectorsAtOnce));
-          part[i] = b.fma(value, scale, so[i]);
-        }
-        return part;
-      });
+      totals = b.reduce(
+          b.index(0), b.index(groups), 1, zero,
+          [&](Value group, ValueRange so) {
+            Value first = b.mul(group, perGroup);
+            SmallVector<Value> part = inner->finish(
+                sumBlocks(*inner, tile, tileIndex, vector, first, perGroup),
+                rowSums);
+            for (auto [i, value] : llvm::enumerate(part)) {
+              Value scale = loadOutputs(op.getScale(), group,
+                                        laneRow(row, i % vectorsAtOnce));
+              part[i] = b.fma(value, scale, so[i]);
+            }
+            return part;
+          });
     }
     epilogue(totals, row, token, count);
   }
 
-  int64_t blocks() const { return packing.getPaddedColumns(k) / packing.getBlock(); }
-  Value laneRow(Value row, int64_t vector) { return b.add(row, vector * lanes); }
+  int64_t blocks() const {
+    return packing.getPaddedColumns(k) / packing.getBlock();
+  }
+  Value laneRow(Value row, int64_t vector) {
+    return b.add(row, vector * lanes);
+  }
 
-  SmallVector<Value> sumBlocks(InnerLoop &inner, const MicroTile &tile, Value tileIndex,
-                               Value vector, Value first, int64_t count) {
+  SmallVector<Value> sumBlocks(InnerLoop &inner, const MicroTile &tile,
+                               Value tileIndex, Value vector, Value first,
+                               int64_t count) {
     int64_t blockBytes = packing.getRows() * 4;
-    Value base = b.add(b.mul(tileIndex, blocks() * blockBytes), b.mul(vector, lanes * 4));
-    return b.reduce(first, b.add(first, count), 1, inner.start(), [&](Value block, ValueRange so) {
-      Value offset = b.add(base, b.mul(block, blockBytes));
-      if (tile.tokens == 1)
-        b.create<memref::PrefetchOp>(op.getWeight(), b.add(offset, prefetchBytes),
-                                     /*isWrite=*/false, /*locality=*/3, /*isData=*/true);
-      SmallVector<Value> weights;
-      for (int64_t v = 0; v < tile.vectors; ++v)
-        weights.push_back(b.loadVector(op.getWeight(), b.add(offset, v * lanes * 4), lanes * 4));
-      return inner.block(weights, b.mul(block, packing.getBlock()), so);
-    });
+    Value base = b.add(b.mul(tileIndex, blocks() * blockBytes),
+                       b.mul(vector, lanes * 4));
+    return b.reduce(
+        first, b.add(first, count), 1, inner.start(),
+        [&](Value block, ValueRange so) {
+          Value offset = b.add(base, b.mul(block, blockBytes));
+          if (tile.tokens == 1)
+            b.create<memref::PrefetchOp>(
+                op.getWeight(), b.add(offset, prefetchBytes),
+                /*isWrite=*/false, /*locality=*/3, /*isData=*/true);
+          SmallVector<Value> weights;
+          for (int64_t v = 0; v < tile.vectors; ++v)
+            weights.push_back(b.loadVector(
+                op.getWeight(), b.add(offset, v * lanes * 4), lanes * 4));
+          return inner.block(weights, b.mul(block, packing.getBlock()), so);
+        });
   }
 
   void epilogue(ArrayRef<Value> totals, Value row, Value token, int64_t count) {
@@ -150,7 +175,8 @@ private:
       }
       // The last tile's rows beyond N exist in the weights only.
       Value left = b.create<arith::SubIOp>(b.index(n), first);
-      Value whole = b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left, b.index(lanes));
+      Value whole = b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left,
+                                            b.index(lanes));
       b.create<scf::IfOp>(
           whole,
           [&](OpBuilder &nested, Location) {
@@ -158,7 +184,8 @@ private:
           },
           [&](OpBuilder &nested, Location) {
             nest(nested, [&] {
-              Value mask = b.create<vector::CreateMaskOp>(b.vectorType(lanes, b.getI1Type()), left);
+              Value mask = b.create<vector::CreateMaskOp>(
+                  b.vectorType(lanes, b.getI1Type()), left);
               storeColumn(column, first, token, mask);
             });
           });
@@ -174,7 +201,8 @@ private:
     b.create<scf::YieldOp>();
   }
 
-  void storeColumn(ArrayRef<Value> column, Value first, Value token, Value mask) {
+  void storeColumn(ArrayRef<Value> column, Value first, Value token,
+                   Value mask) {
     Value scale, bias;
     if (groups == 1)
       scale = loadOutputs(op.getScale(), Value(), first, mask);
@@ -193,14 +221,15 @@ private:
         value = b.create<arith::AddFOp>(value, bias);
       value = activate(value);
       if (mask)
-        b.create<vector::MaskedStoreOp>(op.getOutput(), ValueRange{m, first}, mask, value);
+        b.create<vector::MaskedStoreOp>(op.getOutput(), ValueRange{m, first},
+                                        mask, value);
       else
         b.storeVector(value, op.getOutput(), {m, first});
     }
   }
 
-  /// A vector of per-output floats (`[N]`, or a row of `[G, N]`), or the one value
-  /// that all outputs share.
+  /// A vector of per-output floats (`[N]`, or a row of `[G, N]`), or the one
+  /// value that all outputs share.
   Value loadOutputs(Value memref, Value group, Value first, Value mask = {}) {
     auto type = cast<MemRefType>(memref.getType());
     if (type.getRank() == 1 && type.getDimSize(0) == 1)
@@ -215,8 +244,8 @@ private:
     if (!mask)
       return b.loadVector(memref, indices, lanes);
     Value zero = b.zeroVector(lanes, b.getF32Type());
-    return b.create<vector::MaskedLoadOp>(b.vectorType(lanes, b.getF32Type()), memref,
-                                          indices, mask, zero);
+    return b.create<vector::MaskedLoadOp>(b.vectorType(lanes, b.getF32Type()),
+                                          memref, indices, mask, zero);
   }
 
   Value clampedLeft(Value first) {
@@ -229,7 +258,8 @@ private:
       return value;
     Value zero = b.zeroVector(lanes, b.getF32Type());
     // NaN passes, as it does in the graph's Relu.
-    Value negative = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
+    Value negative =
+        b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
     value = b.create<arith::SelectOp>(negative, zero, value);
     if (op.getActivation() == Activation::ReluSquared)
       value = b.create<arith::MulFOp>(value, value);
@@ -256,12 +286,14 @@ Lowering bitnet::chooseLowering(LinearOp op, const VectorTarget &target) {
 }
 
 LogicalResult bitnet::lowerLinear(KernelBuilder &b, LinearOp op,
-                                  const VectorTarget &target, Lowering lowering) {
+                                  const VectorTarget &target,
+                                  Lowering lowering) {
   if (!op.getPacking())
-    return op.emitOpError("has weights that are not packed: run the layout phase first");
+    return op.emitOpError(
+        "has weights that are not packed: run the layout phase first");
   if (lowering != Lowering::Dot && lowering != Lowering::AddSub)
-    return op.emitOpError("has no '")
-           << stringifyLowering(lowering) << "' lowering; expected dot or addsub";
+    return op.emitOpError("has no '") << stringifyLowering(lowering)
+                                      << "' lowering; expected dot or addsub";
   if (lowering == Lowering::Dot && !target.hasDot())
     lowering = Lowering::AddSub;
   LinearLowering(b, op, target, lowering).run();

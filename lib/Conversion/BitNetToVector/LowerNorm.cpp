@@ -1,4 +1,5 @@
-//===- LowerNorm.cpp - Loops of bitnet.norm -----------------------------------===//
+//===- LowerNorm.cpp - Loops of bitnet.norm
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,9 +16,10 @@ LogicalResult bitnet::lowerNorm(KernelBuilder &b, NormOp op) {
   Value columns = b.dim(x, 1), zero = b.f32(0);
   Type element = cast<MemRefType>(y.getType()).getElementType();
   auto average = [&](llvm::function_ref<Value(Value)> term) {
-    Value sum = b.reduce(b.index(0), columns, 1, zero, [&](Value k, ValueRange so) {
-      return SmallVector<Value>{b.reduceAdd(so[0], term(k))};
-    })[0];
+    Value sum =
+        b.reduce(b.index(0), columns, 1, zero, [&](Value k, ValueRange so) {
+          return SmallVector<Value>{b.reduceAdd(so[0], term(k))};
+        })[0];
     Value count = b.create<arith::SIToFPOp>(
         b.getF32Type(), b.create<arith::IndexCastOp>(b.getI64Type(), columns));
     return b.create<arith::DivFOp>(sum, count).getResult();

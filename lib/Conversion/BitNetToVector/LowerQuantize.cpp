@@ -1,4 +1,5 @@
-//===- LowerQuantize.cpp - Loops of bitnet.quantize -----------------------------------===//
+//===- LowerQuantize.cpp - Loops of bitnet.quantize
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,7 +17,8 @@ namespace {
 class QuantizeLowering {
 public:
   QuantizeLowering(KernelBuilder &b, QuantizeOp op)
-      : b(b), op(op), rows(b.dim(op.getInput(), 0)), columns(b.dim(op.getInput(), 1)) {}
+      : b(b), op(op), rows(b.dim(op.getInput(), 0)),
+        columns(b.dim(op.getInput(), 1)) {}
 
   void run() {
     if (op.getGranularity() == Granularity::Token)
@@ -25,25 +27,29 @@ public:
         b.store(step(absmax), op.getSteps(), m);
         quantizeRow(m, absmax);
       });
-    Value bits = b.reduce(b.index(0), rows, 1, b.i32(0), [&](Value m, ValueRange so) {
-      return SmallVector<Value>{absmaxOfRow(m, so[0])};
-    })[0];
+    Value bits =
+        b.reduce(b.index(0), rows, 1, b.i32(0), [&](Value m, ValueRange so) {
+          return SmallVector<Value>{absmaxOfRow(m, so[0])};
+        })[0];
     Value absmax = clamp(bits);
     b.store(step(absmax), op.getSteps(), b.index(0));
     b.parallel(rows, [&](Value m) { quantizeRow(m, absmax); });
   }
 
 private:
-  Value input(Value m, Value k) { return b.toFloat(b.load(op.getInput(), {m, k})); }
+  Value input(Value m, Value k) {
+    return b.toFloat(b.load(op.getInput(), {m, k}));
+  }
 
-  /// Magnitudes are compared as integers, in which floats without a sign have the
-  /// same order: it vectorises everywhere, and NaN, the largest, is kept.
+  /// Magnitudes are compared as integers, in which floats without a sign have
+  /// the same order: it vectorises everywhere, and NaN, the largest, is kept.
   Value absmaxOfRow(Value m, Value initial) {
-    return b.reduce(b.index(0), columns, 1, initial, [&](Value k, ValueRange so) {
-      Value bits = b.create<arith::BitcastOp>(b.getI32Type(), input(m, k));
-      Value magnitude = b.create<arith::AndIOp>(bits, b.i32(0x7fffffff));
-      return SmallVector<Value>{b.create<arith::MaxSIOp>(so[0], magnitude)};
-    })[0];
+    return b.reduce(
+        b.index(0), columns, 1, initial, [&](Value k, ValueRange so) {
+          Value bits = b.create<arith::BitcastOp>(b.getI32Type(), input(m, k));
+          Value magnitude = b.create<arith::AndIOp>(bits, b.i32(0x7fffffff));
+          return SmallVector<Value>{b.create<arith::MaxSIOp>(so[0], magnitude)};
+        })[0];
   }
 
   Value clamp(Value bits) {
@@ -53,7 +59,8 @@ private:
       return absmax;
     // Not `maximum`: the NaN of a poisoned row must stay one.
     Value low = b.f32(epsilon);
-    Value below = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, absmax, low);
+    Value below =
+        b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, absmax, low);
     return b.create<arith::SelectOp>(below, low, absmax);
   }
 
@@ -64,13 +71,17 @@ private:
   Value rowFactor(Value absmax) {
     switch (op.getScaling()) {
     case Scaling::ReciprocalMultiply:
-      return b.create<arith::MulFOp>(b.create<arith::DivFOp>(b.f32(1), absmax), bound());
+      return b.create<arith::MulFOp>(b.create<arith::DivFOp>(b.f32(1), absmax),
+                                     bound());
     case Scaling::DivideMultiply:
       return b.create<arith::DivFOp>(bound(), absmax);
     case Scaling::MultiplyDivide:
+    case Scaling::NormalizeMultiply:
       return absmax;
     case Scaling::DivideStep:
       return step(absmax);
+    case Scaling::ReciprocalStep:
+      return b.create<arith::DivFOp>(b.f32(1), step(absmax));
     }
     llvm_unreachable("unknown scaling");
   }
@@ -79,26 +90,35 @@ private:
     switch (op.getScaling()) {
     case Scaling::ReciprocalMultiply:
     case Scaling::DivideMultiply:
+    case Scaling::ReciprocalStep:
       return b.create<arith::MulFOp>(x, factor);
     case Scaling::MultiplyDivide:
-      return b.create<arith::DivFOp>(b.create<arith::MulFOp>(x, bound()), factor);
+      return b.create<arith::DivFOp>(b.create<arith::MulFOp>(x, bound()),
+                                     factor);
     case Scaling::DivideStep:
       return b.create<arith::DivFOp>(x, factor);
+    case Scaling::NormalizeMultiply:
+      return b.create<arith::MulFOp>(b.create<arith::DivFOp>(x, factor),
+                                     bound());
     }
     llvm_unreachable("unknown scaling");
   }
 
   void quantizeRow(Value m, Value absmax) {
     Value factor = rowFactor(absmax);
-    Value low = b.f32(op.getQminAttr().getInt()), high = b.f32(op.getQmaxAttr().getInt());
+    Value low = b.f32(op.getQminAttr().getInt()),
+          high = b.f32(op.getQmaxAttr().getInt());
     Type element = cast<MemRefType>(op.getValues().getType()).getElementType();
-    Value sum = b.reduce(b.index(0), columns, 1, b.i32(0), [&](Value k, ValueRange so) {
-      Value rounded = b.create<math::RoundEvenOp>(scaled(input(m, k), factor));
-      Value clipped = b.minimum(b.maximum(rounded, low), high);
-      Value wide = b.create<arith::FPToSIOp>(b.getI32Type(), clipped);
-      b.store(b.create<arith::TruncIOp>(element, wide), op.getValues(), {m, k});
-      return SmallVector<Value>{b.add(so[0], wide)};
-    })[0];
+    Value sum =
+        b.reduce(b.index(0), columns, 1, b.i32(0), [&](Value k, ValueRange so) {
+          Value rounded =
+              b.create<math::RoundEvenOp>(scaled(input(m, k), factor));
+          Value clipped = b.minimum(b.maximum(rounded, low), high);
+          Value wide = b.create<arith::FPToSIOp>(b.getI32Type(), clipped);
+          b.store(b.create<arith::TruncIOp>(element, wide), op.getValues(),
+                  {m, k});
+          return SmallVector<Value>{b.add(so[0], wide)};
+        })[0];
     Value zero = b.create<arith::ConstantOp>(b.getZeroAttr(element));
     b.loop(columns, b.dim(op.getValues(), 1), 1,
            [&](Value k) { b.store(zero, op.getValues(), {m, k}); });

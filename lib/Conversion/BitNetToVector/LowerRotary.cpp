@@ -1,4 +1,5 @@
-//===- LowerRotary.cpp - Loops of bitnet.rotary and cache_update -----------------------------------===//
+//===- LowerRotary.cpp - Loops of bitnet.rotary and cache_update
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -35,9 +35,9 @@ private:
   TargetAttr target;
 };
 
-/// Each emits the loops of `op`, which is on memrefs, at the builder's insertion
-/// point; the caller erases the op. Fails with a diagnostic where the op cannot
-/// be lowered as it stands.
+/// Each emits the loops of `op`, which is on memrefs, at the builder's
+/// insertion point; the caller erases the op. Fails with a diagnostic where the
+/// op cannot be lowered as it stands.
 mlir::LogicalResult lowerQuantize(KernelBuilder &builder, QuantizeOp op);
 mlir::LogicalResult lowerNorm(KernelBuilder &builder, NormOp op);
 mlir::LogicalResult lowerRotary(KernelBuilder &builder, RotaryOp op);

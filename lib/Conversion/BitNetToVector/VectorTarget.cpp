@@ -1,4 +1,5 @@
-//===- VectorTarget.cpp - Vectors and dot products of the machine -----------------------------------===//
+//===- VectorTarget.cpp - Vectors and dot products of the machine
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -41,10 +42,12 @@ static unsigned bitsOf(Value vector) {
   return type.getNumElements() * type.getElementTypeBitWidth();
 }
 
-Value bitnet::emitDotAccumulate(KernelBuilder &b, Value accumulator, Value codes,
-                                Value bytes) {
-  std::string name = "llvm.x86.avx512.vpdpbusd." + std::to_string(bitsOf(codes));
-  return callIntrinsic(b, name, accumulator.getType(), {accumulator, codes, bytes});
+Value bitnet::emitDotAccumulate(KernelBuilder &b, Value accumulator,
+                                Value codes, Value bytes) {
+  std::string name =
+      "llvm.x86.avx512.vpdpbusd." + std::to_string(bitsOf(codes));
+  return callIntrinsic(b, name, accumulator.getType(),
+                       {accumulator, codes, bytes});
 }
 
 Value bitnet::emitMultiplyAddPairs(KernelBuilder &b, Value codes, Value bytes) {
@@ -52,7 +55,8 @@ Value bitnet::emitMultiplyAddPairs(KernelBuilder &b, Value codes, Value bytes) {
   StringRef name = bits == 512   ? "llvm.x86.avx512.pmaddubs.w.512"
                    : bits == 256 ? "llvm.x86.avx2.pmadd.ub.sw"
                                  : "llvm.x86.ssse3.pmadd.ub.sw.128";
-  return callIntrinsic(b, name, b.vectorType(bits / 16, b.getI16Type()), {codes, bytes});
+  return callIntrinsic(b, name, b.vectorType(bits / 16, b.getI16Type()),
+                       {codes, bytes});
 }
 
 Value bitnet::emitAddPairs(KernelBuilder &b, Value words) {
@@ -61,5 +65,6 @@ Value bitnet::emitAddPairs(KernelBuilder &b, Value words) {
                    : bits == 256 ? "llvm.x86.avx2.pmadd.wd"
                                  : "llvm.x86.sse2.pmadd.wd";
   Value ones = b.constantVector(bits / 16, b.getI16Type(), 1);
-  return callIntrinsic(b, name, b.vectorType(bits / 32, b.getI32Type()), {words, ones});
+  return callIntrinsic(b, name, b.vectorType(bits / 32, b.getI32Type()),
+                       {words, ones});
 }

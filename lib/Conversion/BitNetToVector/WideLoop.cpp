@@ -1,4 +1,5 @@
-//===- WideLoop.cpp - Inner loop of 32-bit multiplications -----------------------------------===//
+//===- WideLoop.cpp - Inner loop of 32-bit multiplications
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,7 +18,8 @@ namespace {
 class WideLoop : public InnerLoop {
 public:
   WideLoop(KernelBuilder &b, const MicroTile &tile) : InnerLoop(b, tile) {
-    Type element = cast<MemRefType>(tile.activations.getType()).getElementType();
+    Type element =
+        cast<MemRefType>(tile.activations.getType()).getElementType();
     isFloat = isa<FloatType>(element);
   }
 
@@ -49,10 +51,11 @@ public:
   SmallVector<Value> finish(ValueRange acc, ArrayRef<Value>) override {
     SmallVector<Value> result;
     for (Value sum : acc)
-      result.push_back(isFloat ? sum
-                               : b.create<arith::SIToFPOp>(
-                                      b.vectorType(tile.lanes, b.getF32Type()), sum)
-                                     .getResult());
+      result.push_back(isFloat
+                           ? sum
+                           : b.create<arith::SIToFPOp>(
+                                  b.vectorType(tile.lanes, b.getF32Type()), sum)
+                                 .getResult());
     return result;
   }
 
@@ -63,27 +66,31 @@ private:
       return b.constantVector(tile.lanes, b.getI32Type(), value);
     };
     Value word = b.bitcast(vector, b.getI32Type());
-    Value code = b.create<arith::AndIOp>(
-        b.create<arith::ShRUIOp>(word, constant(shift)), constant(tile.codeMask()));
+    Value code =
+        b.create<arith::AndIOp>(b.create<arith::ShRUIOp>(word, constant(shift)),
+                                constant(tile.codeMask()));
     if (tile.codeBits == 1)
       code = b.create<arith::AddIOp>(code, code);
     Value value = b.create<arith::SubIOp>(code, constant(1));
     if (!isFloat)
       return value;
-    return b.create<arith::SIToFPOp>(b.vectorType(tile.lanes, b.getF32Type()), value);
+    return b.create<arith::SIToFPOp>(b.vectorType(tile.lanes, b.getF32Type()),
+                                     value);
   }
 
   Value load(int64_t token, Value k) {
     Value value = b.load(tile.activations, {b.add(tile.firstToken, token), k});
-    value = isFloat ? b.toFloat(value)
-                    : b.create<arith::ExtSIOp>(b.getI32Type(), value).getResult();
+    value = isFloat
+                ? b.toFloat(value)
+                : b.create<arith::ExtSIOp>(b.getI32Type(), value).getResult();
     return b.splat(value, tile.lanes);
   }
 
   Value multiplyAdd(Value weight, Value activation, Value sum) {
     if (isFloat)
       return b.fma(weight, activation, sum);
-    return b.create<arith::AddIOp>(sum, b.create<arith::MulIOp>(weight, activation));
+    return b.create<arith::AddIOp>(sum,
+                                   b.create<arith::MulIOp>(weight, activation));
   }
 
   bool isFloat;
@@ -91,6 +98,7 @@ private:
 
 } // namespace
 
-std::unique_ptr<InnerLoop> bitnet::makeWideLoop(KernelBuilder &b, const MicroTile &tile) {
+std::unique_ptr<InnerLoop> bitnet::makeWideLoop(KernelBuilder &b,
+                                                const MicroTile &tile) {
   return std::make_unique<WideLoop>(b, tile);
 }

@@ -20,17 +20,17 @@
  * followed by that many T.
  *
  *   u32 magic (BN_MANIFEST_MAGIC)   u32 version (BN_ABI_VERSION)
- *   str producer                    str triple (of the code, e.g. x86_64-unknown-linux-gnu)
- *   u64 archive_bytes               u64 weight_bytes (archive without padding)
- *   i64 max_context (0: no cache)   i64 vocabulary (0: no logits)
- *   list<str> tokens_stop           decimal token ids that end a text
+ *   str producer                    str triple (of the code, e.g.
+ * x86_64-unknown-linux-gnu) u64 archive_bytes               u64 weight_bytes
+ * (archive without padding) i64 max_context (0: no cache)   i64 vocabulary (0:
+ * no logits) list<str> tokens_stop           decimal token ids that end a text
  *   list<variant>  variant := str name, list<str> features (LLVM's spelling)
  *                  in the order of preference, the best last
  *   list<state>    state := str name, u64 bytes     (one per cache tensor)
- *   list<entry>    entry := str name, u32 kind, i64 tokens, u64 workspace_bytes,
- *                           list<tensor> inputs, list<tensor> outputs
- *   tensor := str name, u32 dtype (ONNX TensorProto.DataType), list<dim>
- *   dim := i64 extent (-1: dynamic), str symbol ("" where fixed)
+ *   list<entry>    entry := str name, u32 kind, i64 tokens, u64
+ * workspace_bytes, list<tensor> inputs, list<tensor> outputs tensor := str
+ * name, u32 dtype (ONNX TensorProto.DataType), list<dim> dim := i64 extent (-1:
+ * dynamic), str symbol ("" where fixed)
  *
  *===----------------------------------------------------------------------===*/
 
@@ -45,10 +45,10 @@ extern "C" {
 #endif
 
 #define BN_ABI_VERSION 1u
-#define BN_MANIFEST_MAGIC 0x314D4E42u /* "BNM1" */
+#define BN_MANIFEST_MAGIC 0x314D4E42u     /* "BNM1" */
 #define BN_SEAL_MAGIC 0x4C414553544E42ull /* "BNTSEAL" */
 #define BN_MAX_RANK 8
-#define BN_ALIGNMENT 64         /* of workspaces, states and archive entries */
+#define BN_ALIGNMENT 64 /* of workspaces, states and archive entries */
 #define BN_ARCHIVE_ALIGNMENT 4096 /* of the archive in the file */
 
 /* The last bytes of an artifact. */
@@ -97,20 +97,20 @@ typedef struct bn_call {
   uint32_t reserved;
   const bn_environment *environment;
   const void *archive;
-  void *workspace;       /* entry.workspace_bytes, BN_ALIGNMENT-aligned */
-  void *const *states;   /* one pointer per manifest state, BN_ALIGNMENT-aligned;
-                            zeros when a session begins */
+  void *workspace;     /* entry.workspace_bytes, BN_ALIGNMENT-aligned */
+  void *const *states; /* one pointer per manifest state, BN_ALIGNMENT-aligned;
+                          zeros when a session begins */
   const bn_buffer *inputs;
-  bn_buffer *outputs;    /* filled by the entry: data lies in the workspace or in
-                            environment memory, or is an input's */
-  int64_t position;      /* tokens already in the states */
+  bn_buffer *outputs; /* filled by the entry: data lies in the workspace or in
+                         environment memory, or is an input's */
+  int64_t position;   /* tokens already in the states */
 } bn_call;
 
 typedef enum bn_entry_result {
   BN_ENTRY_OK = 0,
   BN_ENTRY_OUT_OF_MEMORY = 1,
-  BN_ENTRY_BAD_SHAPE = 2,    /* the inputs' shapes do not fit together */
-  BN_ENTRY_BAD_INDEX = 3,    /* an index (a token id, say) is out of range */
+  BN_ENTRY_BAD_SHAPE = 2, /* the inputs' shapes do not fit together */
+  BN_ENTRY_BAD_INDEX = 3, /* an index (a token id, say) is out of range */
 } bn_entry_result;
 
 typedef int32_t (*bn_entry_fn)(const bn_call *call);

@@ -6,9 +6,9 @@
  *===----------------------------------------------------------------------===*
  *
  * Every structure that the caller fills begins with struct_size, so that it can
- * grow. Functions that can fail return 0 or a bn_code and, where `status` is not
- * NULL, a message. Models may be shared between threads, and closed before their
- * sessions; a session serves one call at a time.
+ * grow. Functions that can fail return 0 or a bn_code and, where `status` is
+ * not NULL, a message. Models may be shared between threads, and closed before
+ * their sessions; a session serves one call at a time.
  *
  *===----------------------------------------------------------------------===*/
 
@@ -23,12 +23,12 @@ extern "C" {
 
 typedef enum bn_code {
   BN_OK = 0,
-  BN_IO = 1,           /* the file cannot be read */
-  BN_CORRUPT = 2,      /* not an artifact, truncated, or changed */
-  BN_UNSUPPORTED = 3,  /* for another CPU, another version, a missing feature */
-  BN_INVALID = 4,      /* an argument: name, dtype, shape, token, length */
+  BN_IO = 1,          /* the file cannot be read */
+  BN_CORRUPT = 2,     /* not an artifact, truncated, or changed */
+  BN_UNSUPPORTED = 3, /* for another CPU, another version, a missing feature */
+  BN_INVALID = 4,     /* an argument: name, dtype, shape, token, length */
   BN_OUT_OF_MEMORY = 5,
-  BN_FAILED = 6,       /* the compiled code reported an error */
+  BN_FAILED = 6, /* the compiled code reported an error */
 } bn_code;
 
 typedef struct bn_status {
@@ -114,8 +114,9 @@ typedef struct bn_tensor {
 } bn_tensor;
 
 /* Runs the main entry. `inputs` may come in any order; each is checked against
- * the signature (name, dtype, shape). `outputs` has room for every output of the
- * signature, in its order; data is owned by the session until its next call. */
+ * the signature (name, dtype, shape). `outputs` has room for every output of
+ * the signature, in its order; data is owned by the session until its next
+ * call. */
 int32_t bn_session_run(bn_session *session, const bn_tensor *inputs,
                        uint32_t input_count, bn_tensor *outputs,
                        uint32_t output_count, bn_status *status);

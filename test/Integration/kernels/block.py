@@ -15,6 +15,11 @@ import bitnet_tools as tools
 NAMES = {np.dtype(np.float32): "f32", np.dtype(np.int8): "i8", np.dtype(np.int16): "i16", np.dtype(np.int32): "i32"}
 
 
+SCALINGS = (
+    "reciprocal_multiply", "divide_multiply", "multiply_divide", "divide_step", "reciprocal_step", "normalize_multiply",
+)  # fmt: skip
+
+
 class Module:
     """A bitnet-phase module under construction. Each case gives an op's name, its
     inputs, its outputs with their expected values, and its attributes; `dynamic`
@@ -91,13 +96,15 @@ def scale(x, absmax, bound, scaling):
         "divide_multiply": lambda: x * (bound / absmax),
         "multiply_divide": lambda: (x * bound) / absmax,
         "divide_step": lambda: x / (absmax / bound),
+        "reciprocal_step": lambda: x * (one / (absmax / bound)),
+        "normalize_multiply": lambda: (x / absmax) * bound,
     }[scaling]()
 
 
 def quantize_cases(module, random, tokens, width, dynamic):
     x = (random.standard_normal((tokens, width)) * 3).astype(np.float32)
     x[0] = 0
-    for scaling in ("reciprocal_multiply", "divide_multiply", "multiply_divide", "divide_step"):
+    for scaling in SCALINGS:
         for granularity in ("token", "tensor"):
             for bound, low, high, kind in ((127, -128, 127, np.int8), (128, -128, 128, np.int16), (7, -8, 7, np.int8)):
                 absmax = np.abs(x).max(1, keepdims=True) if granularity == "token" else np.abs(x).max()

@@ -1,4 +1,5 @@
-//===- BitNetToVector.h - Loops of the bitnet dialect -------------*- C++ -*-===//
+//===- BitNetToVector.h - Loops of the bitnet dialect -------------*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

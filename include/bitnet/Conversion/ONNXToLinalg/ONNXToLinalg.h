@@ -1,4 +1,5 @@
-//===- ONNXToLinalg.h - From the onnx dialect to linalg -----------*- C++ -*-===//
+//===- ONNXToLinalg.h - From the onnx dialect to linalg -----------*- C++
+//-*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,5 @@
-//===- CastDynamicExpansions.cpp - Expansions of several dynamic extents ----===//
+//===- CastDynamicExpansions.cpp - Expansions of several dynamic extents
+//----===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,17 +24,22 @@ using namespace bitnet;
 /// Whether a group of result dimensions has more than one dynamic extent.
 static bool hasAmbiguousGroup(memref::ExpandShapeOp op) {
   MemRefType type = op.getResultType();
-  return llvm::any_of(op.getReassociationIndices(), [&](ArrayRef<int64_t> group) {
-    return llvm::count_if(group, [&](int64_t dim) { return type.isDynamicDim(dim); }) > 1;
-  });
+  return llvm::any_of(op.getReassociationIndices(),
+                      [&](ArrayRef<int64_t> group) {
+                        return llvm::count_if(group, [&](int64_t dim) {
+                                 return type.isDynamicDim(dim);
+                               }) > 1;
+                      });
 }
 
 static void castExpansion(IRRewriter &rewriter, memref::ExpandShapeOp op) {
   Location loc = op.getLoc();
   rewriter.setInsertionPoint(op);
-  auto metadata = memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getSrc());
+  auto metadata =
+      memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getSrc());
   SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
-  SmallVector<OpFoldResult> sourceStrides = metadata.getConstifiedMixedStrides();
+  SmallVector<OpFoldResult> sourceStrides =
+      metadata.getConstifiedMixedStrides();
   SmallVector<OpFoldResult> strides(sizes.size());
   for (auto [source, group] : llvm::enumerate(op.getReassociationIndices())) {
     OpFoldResult stride = sourceStrides[source];
@@ -46,8 +52,8 @@ static void castExpansion(IRRewriter &rewriter, memref::ExpandShapeOp op) {
     }
   }
   rewriter.replaceOpWithNewOp<memref::ReinterpretCastOp>(
-      op, op.getResultType(), metadata.getBaseBuffer(), metadata.getConstifiedMixedOffset(),
-      sizes, strides);
+      op, op.getResultType(), metadata.getBaseBuffer(),
+      metadata.getConstifiedMixedOffset(), sizes, strides);
 }
 
 namespace {

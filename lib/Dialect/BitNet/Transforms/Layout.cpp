@@ -1,4 +1,5 @@
-//===- Layout.cpp - Packing weights, building the archive -----------------------------------===//
+//===- Layout.cpp - Packing weights, building the archive
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -28,15 +29,18 @@ namespace {
 /// The entries of the archive as they are given offsets.
 class ArchiveBuilder {
 public:
-  explicit ArchiveBuilder(ModuleOp module) : module(module), builder(module.getContext()) {
+  explicit ArchiveBuilder(ModuleOp module)
+      : module(module), builder(module.getContext()) {
     // A module that was laid out before keeps its entries.
     if (auto existing = module->getAttrOfType<ArrayAttr>("bitnet.archive"))
       for (auto entry : existing.getAsRange<DictionaryAttr>())
-        append(entry.getAs<StringAttr>("name"), cast<ElementsAttr>(entry.get("value")));
+        append(entry.getAs<StringAttr>("name"),
+               cast<ElementsAttr>(entry.get("value")));
   }
 
   /// A bitnet.archive of `value`, inserted by `b`; equal values share an entry.
-  Value reference(OpBuilder &b, Location loc, StringRef hint, ElementsAttr value) {
+  Value reference(OpBuilder &b, Location loc, StringRef hint,
+                  ElementsAttr value) {
     auto [it, isNew] = indices.try_emplace(value, entries.size());
     if (isNew)
       append(builder.getStringAttr(uniqueName(hint)), value);
@@ -50,7 +54,8 @@ public:
     for (Entry &entry : entries)
       list.push_back(builder.getDictionaryAttr(
           {builder.getNamedAttr("name", entry.name),
-           builder.getNamedAttr("offset", builder.getI64IntegerAttr(entry.offset)),
+           builder.getNamedAttr("offset",
+                                builder.getI64IntegerAttr(entry.offset)),
            builder.getNamedAttr("value", entry.value)}));
     module->setAttr("bitnet.archive", builder.getArrayAttr(list));
   }
@@ -68,8 +73,9 @@ private:
     indices[value] = entries.size();
     names.insert(name);
     entries.push_back({name, bytes, value});
-    int64_t size = value.getNumElements() *
-                   llvm::divideCeil(value.getElementType().getIntOrFloatBitWidth(), 8);
+    int64_t size =
+        value.getNumElements() *
+        llvm::divideCeil(value.getElementType().getIntOrFloatBitWidth(), 8);
     bytes = llvm::alignTo(bytes + size, BN_ALIGNMENT);
   }
 
@@ -130,14 +136,16 @@ private:
   static PackingAttr choosePacking(LinearOp op) {
     auto type = cast<RankedTensorType>(op.getWeight().getType());
     auto scale = cast<RankedTensorType>(op.getScale().getType());
-    auto planes1 = PackingAttr::get(op.getContext(), PackingScheme::Planes1, tileRows);
+    auto planes1 =
+        PackingAttr::get(op.getContext(), PackingScheme::Planes1, tileRows);
     bool binary = isa<BinaryType>(type.getElementType());
     // Blocks must not straddle groups of scales.
     if (binary && scale.getRank() == 2 &&
         type.getDimSize(1) / scale.getDimSize(1) % planes1.getBlock())
       binary = false;
     return binary ? planes1
-                  : PackingAttr::get(op.getContext(), PackingScheme::Planes2, tileRows);
+                  : PackingAttr::get(op.getContext(), PackingScheme::Planes2,
+                                     tileRows);
   }
 
   /// The packed bytes of a constant, made once for all functions that use it.
@@ -147,15 +155,18 @@ private:
       return packed;
     WeightReader reader(weight);
     int64_t size = packing.getByteSize(reader.rows(), reader.columns());
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size, BN_ALIGNMENT, /*dataIsMutable=*/true);
+    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
+        size, BN_ALIGNMENT, /*dataIsMutable=*/true);
     packWeights(reader, packing, blob.getMutableData());
-    auto type = RankedTensorType::get({size}, IntegerType::get(&getContext(), 8));
+    auto type =
+        RankedTensorType::get({size}, IntegerType::get(&getContext(), 8));
     packed = DenseResourceElementsAttr::get(type, "packed", std::move(blob));
     packedBytes += size;
     return packed;
   }
 
-  LogicalResult pack(IRRewriter &rewriter, LinearOp op, ArchiveBuilder &archive) {
+  LogicalResult pack(IRRewriter &rewriter, LinearOp op,
+                     ArchiveBuilder &archive) {
     auto weight = op.getWeight().getDefiningOp<ConstantOp>();
     if (!weight)
       return op.emitOpError("must have constant weights");
@@ -167,8 +178,9 @@ private:
              << k / scale.getDimSize(1) << " weights; expected a multiple of "
              << packing.getBlock();
     rewriter.setInsertionPoint(op);
-    Value packed = archive.reference(rewriter, weight.getLoc(), nameOf(weight.getLoc()),
-                                     getPacked(weight, packing));
+    Value packed =
+        archive.reference(rewriter, weight.getLoc(), nameOf(weight.getLoc()),
+                          getPacked(weight, packing));
     Value scale = transposeGroups(rewriter, op);
     padColumns(rewriter, op, packing.getPaddedColumns(k));
     rewriter.modifyOpInPlace(op, [&] {
@@ -198,11 +210,13 @@ private:
         for (int64_t g = 0; g < shape[0]; ++g)
           turned[g * shape[1] + r] = values[r * shape[0] + g];
       return arith::ConstantOp::create(
-          rewriter, op.getLoc(), DenseElementsAttr::get(type.clone(shape), ArrayRef(turned)));
+          rewriter, op.getLoc(),
+          DenseElementsAttr::get(type.clone(shape), ArrayRef(turned)));
     }
-    Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), shape, type.getElementType());
-    return linalg::TransposeOp::create(rewriter, op.getLoc(), op.getScale(), empty,
-                                       ArrayRef<int64_t>{1, 0})
+    Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), shape,
+                                          type.getElementType());
+    return linalg::TransposeOp::create(rewriter, op.getLoc(), op.getScale(),
+                                       empty, ArrayRef<int64_t>{1, 0})
         .getResult()[0];
   }
 
@@ -213,31 +227,39 @@ private:
     if (type.getDimSize(1) >= padded)
       return;
     auto quantize = op.getLhs().getDefiningOp<QuantizeOp>();
-    if (quantize && llvm::all_of(op.getLhs().getUsers(), llvm::IsaPred<LinearOp>)) {
+    if (quantize &&
+        llvm::all_of(op.getLhs().getUsers(), llvm::IsaPred<LinearOp>)) {
       OpBuilder::InsertionGuard guard(rewriter);
       rewriter.setInsertionPoint(quantize);
-      auto wide = RankedTensorType::get({type.getDimSize(0), padded}, type.getElementType());
+      auto wide = RankedTensorType::get({type.getDimSize(0), padded},
+                                        type.getElementType());
       SmallVector<Value> dynamic;
       if (type.isDynamicDim(0))
-        dynamic.push_back(tensor::DimOp::create(rewriter, op.getLoc(), quantize.getInput(), 0));
-      Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), wide, dynamic);
+        dynamic.push_back(tensor::DimOp::create(rewriter, op.getLoc(),
+                                                quantize.getInput(), 0));
+      Value empty =
+          tensor::EmptyOp::create(rewriter, op.getLoc(), wide, dynamic);
       rewriter.modifyOpInPlace(quantize, [&] {
         quantize.getValuesMutable().assign(empty);
         quantize->getResult(0).setType(wide);
       });
       return;
     }
-    Value zero = arith::ConstantOp::create(rewriter, op.getLoc(),
-                                           rewriter.getZeroAttr(type.getElementType()));
+    Value zero = arith::ConstantOp::create(
+        rewriter, op.getLoc(), rewriter.getZeroAttr(type.getElementType()));
     SmallVector<OpFoldResult> low(2, rewriter.getIndexAttr(0));
-    SmallVector<OpFoldResult> high{rewriter.getIndexAttr(0),
-                                   rewriter.getIndexAttr(padded - type.getDimSize(1))};
-    auto wide = RankedTensorType::get({type.getDimSize(0), padded}, type.getElementType());
-    Value result = tensor::PadOp::create(rewriter, op.getLoc(), wide, op.getLhs(), low, high, zero);
+    SmallVector<OpFoldResult> high{
+        rewriter.getIndexAttr(0),
+        rewriter.getIndexAttr(padded - type.getDimSize(1))};
+    auto wide = RankedTensorType::get({type.getDimSize(0), padded},
+                                      type.getElementType());
+    Value result = tensor::PadOp::create(rewriter, op.getLoc(), wide,
+                                         op.getLhs(), low, high, zero);
     rewriter.modifyOpInPlace(op, [&] { op.getLhsMutable().assign(result); });
   }
 
-  LogicalResult archiveConstants(IRRewriter &rewriter, ArchiveBuilder &archive) {
+  LogicalResult archiveConstants(IRRewriter &rewriter,
+                                 ArchiveBuilder &archive) {
     SmallVector<arith::ConstantOp> constants;
     getOperation().walk([&](arith::ConstantOp op) {
       auto type = dyn_cast<RankedTensorType>(op.getType());
@@ -258,7 +280,8 @@ private:
       if (getRawBytes(value).empty())
         return op.emitOpError("has no data");
       rewriter.setInsertionPoint(op);
-      rewriter.replaceOp(op, archive.reference(rewriter, op.getLoc(), nameOf(op.getLoc()), value));
+      rewriter.replaceOp(op, archive.reference(rewriter, op.getLoc(),
+                                               nameOf(op.getLoc()), value));
     }
     return success();
   }

@@ -1,4 +1,5 @@
-//===- NarrowConstants.cpp - f32 constants that are bf16 -----------------------------------===//
+//===- NarrowConstants.cpp - f32 constants that are bf16
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,8 +26,8 @@ using namespace bitnet;
 
 namespace {
 
-/// Whether the use reads single elements within the body of a linalg op, so that
-/// it can extend them.
+/// Whether the use reads single elements within the body of a linalg op, so
+/// that it can extend them.
 bool canExtendAt(OpOperand &use) {
   if (isa<tensor::ExtractOp>(use.getOwner()))
     return use.getOperandNumber() == 0;
@@ -42,7 +43,8 @@ struct NarrowConstants : bitnet::impl::NarrowConstantsBase<NarrowConstants> {
     SmallVector<arith::ConstantOp> constants;
     getOperation().walk([&](arith::ConstantOp op) {
       auto type = dyn_cast<RankedTensorType>(op.getType());
-      if (type && type.getElementType().isF32() && type.getNumElements() >= minElements)
+      if (type && type.getElementType().isF32() &&
+          type.getNumElements() >= minElements)
         constants.push_back(op);
     });
     // An attribute is narrow everywhere or nowhere: two copies would cost more.
@@ -72,24 +74,30 @@ private:
     for (size_t i = 0; i < count; ++i)
       if (llvm::support::endian::read16le(bytes.data() + 4 * i))
         return {};
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(count * 2, 64, /*dataIsMutable=*/true);
+    AsmResourceBlob blob =
+        HeapAsmResourceBlob::allocate(count * 2, 64, /*dataIsMutable=*/true);
     for (size_t i = 0; i < count; ++i)
       memcpy(blob.getMutableData().data() + 2 * i, bytes.data() + 4 * i + 2, 2);
-    auto type = cast<RankedTensorType>(value.getType()).clone(BFloat16Type::get(&getContext()));
-    it->second = DenseResourceElementsAttr::get(cast<ShapedType>(type), "bf16", std::move(blob));
+    auto type = cast<RankedTensorType>(value.getType())
+                    .clone(BFloat16Type::get(&getContext()));
+    it->second = DenseResourceElementsAttr::get(cast<ShapedType>(type), "bf16",
+                                                std::move(blob));
     ++numNarrowed;
     return it->second;
   }
 
-  static void replace(IRRewriter &rewriter, arith::ConstantOp op, ElementsAttr narrow) {
+  static void replace(IRRewriter &rewriter, arith::ConstantOp op,
+                      ElementsAttr narrow) {
     rewriter.setInsertionPoint(op);
-    Value constant = arith::ConstantOp::create(rewriter, op.getLoc(), cast<TypedAttr>(narrow));
+    Value constant = arith::ConstantOp::create(rewriter, op.getLoc(),
+                                               cast<TypedAttr>(narrow));
     for (OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
       if (auto extract = dyn_cast<tensor::ExtractOp>(use.getOwner())) {
         rewriter.setInsertionPoint(extract);
-        Value element = tensor::ExtractOp::create(rewriter, extract.getLoc(), constant,
-                                                  extract.getIndices());
-        rewriter.replaceOpWithNewOp<arith::ExtFOp>(extract, extract.getType(), element);
+        Value element = tensor::ExtractOp::create(
+            rewriter, extract.getLoc(), constant, extract.getIndices());
+        rewriter.replaceOpWithNewOp<arith::ExtFOp>(extract, extract.getType(),
+                                                   element);
         continue;
       }
       extendOperand(rewriter, use, constant);
@@ -98,19 +106,22 @@ private:
   }
 
   /// Makes the op generic and extends the operand in its body.
-  static void extendOperand(IRRewriter &rewriter, OpOperand &use, Value constant) {
+  static void extendOperand(IRRewriter &rewriter, OpOperand &use,
+                            Value constant) {
     auto linalgOp = cast<linalg::LinalgOp>(use.getOwner());
     unsigned number = use.getOperandNumber();
     rewriter.setInsertionPoint(linalgOp);
     auto generic = dyn_cast<linalg::GenericOp>(linalgOp.getOperation());
     if (!generic)
       generic = *linalg::generalizeNamedOp(rewriter, linalgOp);
-    rewriter.modifyOpInPlace(generic, [&] { generic->setOperand(number, constant); });
+    rewriter.modifyOpInPlace(generic,
+                             [&] { generic->setOperand(number, constant); });
     BlockArgument argument = generic.getRegion().getArgument(number);
     Type wide = argument.getType();
     argument.setType(getElementTypeOrSelf(constant));
     rewriter.setInsertionPointToStart(generic.getBody());
-    Value extended = arith::ExtFOp::create(rewriter, generic.getLoc(), wide, argument);
+    Value extended =
+        arith::ExtFOp::create(rewriter, generic.getLoc(), wide, argument);
     rewriter.replaceAllUsesExcept(argument, extended, extended.getDefiningOp());
   }
 

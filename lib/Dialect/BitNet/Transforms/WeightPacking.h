@@ -1,4 +1,5 @@
-//===- WeightPacking.h - Codes of low-bit weights -----------------------------------===//
+//===- WeightPacking.h - Codes of low-bit weights
+//-----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,8 +13,8 @@
 
 namespace bitnet {
 
-/// Reads the weights of a bitnet.constant: row-major codes of 2 bits (ternary) or
-/// 1 bit (binary), the lowest first.
+/// Reads the weights of a bitnet.constant: row-major codes of 2 bits (ternary)
+/// or 1 bit (binary), the lowest first.
 class WeightReader {
 public:
   explicit WeightReader(ConstantOp op);
@@ -34,13 +35,13 @@ private:
   bool binary;
 };
 
-/// The bytes of the weights in a packing, `packing.getByteSize(rows, columns)` of
-/// them. The layouts are described at #bitnet.packing.
+/// The bytes of the weights in a packing, `packing.getByteSize(rows, columns)`
+/// of them. The layouts are described at #bitnet.packing.
 void packWeights(const WeightReader &weights, PackingAttr packing,
                  llvm::MutableArrayRef<char> bytes);
 
-/// The raw bytes of a constant's elements, of either storage; a splat has those of
-/// one element only. Empty where they cannot be had.
+/// The raw bytes of a constant's elements, of either storage; a splat has those
+/// of one element only. Empty where they cannot be had.
 llvm::ArrayRef<char> getRawBytes(mlir::ElementsAttr value);
 
 } // namespace bitnet
