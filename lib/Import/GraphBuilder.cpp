@@ -7,6 +7,7 @@
 
 #include "GraphBuilder.h"
 #include "GraphCheck.h"
+#include "bitnet/artifact.h"
 #include "bitnet/Dialect/ONNX/IR/ElementsData.h"
 #include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
 #include "llvm/ADT/STLExtras.h"
@@ -34,7 +35,7 @@ RankedTensorType GraphBuilder::convertType(const TypeProto &type,
       getElementType(type.tensor_type().elem_type(), builder.getContext());
   if (!element) {
     emitError(loc) << what << " has the unsupported data type "
-                   << type.tensor_type().elem_type();
+                   << getDataTypeName(type.tensor_type().elem_type());
     return {};
   }
   if (!type.tensor_type().has_shape()) {
@@ -50,6 +51,14 @@ RankedTensorType GraphBuilder::convertType(const TypeProto &type,
     shape.push_back(dim.has_dim_value() ? dim.dim_value()
                                         : ShapedType::kDynamic);
   }
+  int64_t count = 1;
+  for (int64_t size : shape)
+    if (!ShapedType::isDynamic(size) &&
+        (llvm::MulOverflow(count, std::max<int64_t>(size, 1), count) ||
+         count > kMaxElements)) {
+      emitError(loc) << what << " has more elements than can be addressed";
+      return {};
+    }
   return RankedTensorType::get(shape, element);
 }
 
@@ -97,12 +106,20 @@ LogicalResult GraphBuilder::createFunction(const GraphProto &graph,
   SmallVector<Type> inputs, outputs;
   SmallVector<Attribute> inputAttributes, outputAttributes;
   SmallVector<StringRef> names;
+  auto checkRank = [&](Type type, StringRef what, const ValueInfoProto &value) {
+    int64_t rank = cast<RankedTensorType>(type).getRank();
+    if (rank <= BN_MAX_RANK)
+      return success();
+    emitError(file) << what << value.name() << "' has " << rank
+                    << " dimensions, expected at most " << BN_MAX_RANK;
+    return failure();
+  };
   for (const ValueInfoProto &input : graph.input()) {
     if (constants.count(input.name()))
       continue;
     Type type =
         convertType(input.type(), "graph input '" + input.name() + "'", file);
-    if (!type)
+    if (!type || failed(checkRank(type, "graph input '", input)))
       return failure();
     inputs.push_back(type);
     names.push_back(input.name());
@@ -113,7 +130,7 @@ LogicalResult GraphBuilder::createFunction(const GraphProto &graph,
   for (const ValueInfoProto &output : graph.output()) {
     Type type = convertType(output.type(),
                             "graph output '" + output.name() + "'", file);
-    if (!type)
+    if (!type || failed(checkRank(type, "graph output '", output)))
       return failure();
     outputs.push_back(type);
     outputAttributes.push_back(

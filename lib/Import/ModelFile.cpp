@@ -23,6 +23,26 @@ int getOpset(const ModelProto &model) {
   return 0;
 }
 
+/// The library's check of this names no value.
+static LogicalResult checkValueTypes(const ::onnx::GraphProto &graph,
+                                     Location file) {
+  auto check = [&](const auto &values, StringRef kind) -> LogicalResult {
+    for (const auto &value : values) {
+      if (!value.has_type())
+        return emitError(file)
+               << "graph " << kind << " '" << value.name() << "' has no type";
+      if (value.type().has_tensor_type() &&
+          !value.type().tensor_type().has_shape())
+        return emitError(file)
+               << "graph " << kind << " '" << value.name()
+               << "' has no shape, expected one (dimensions may be unknown)";
+    }
+    return success();
+  };
+  return failure(failed(check(graph.input(), "input")) ||
+                 failed(check(graph.output(), "output")));
+}
+
 /// Messages that are no model can parse too: nothing in a protobuf says what it
 /// is.
 static LogicalResult checkVersions(const ModelProto &model, Location file) {
@@ -40,7 +60,7 @@ static LogicalResult checkVersions(const ModelProto &model, Location file) {
     return emitError(file) << "sparse initializers are not supported";
   if (model.graph().output_size() == 0)
     return emitError(file) << "the model has no output";
-  return success();
+  return checkValueTypes(model.graph(), file);
 }
 
 std::optional<ModelProto> readModel(StringRef path, Location file) {

@@ -123,6 +123,29 @@ LibraryError convertVersion(::onnx::ModelProto &model, int opset) {
   });
 }
 
+/// The library takes an unknown width of values [B, S, width] for 0 and gives
+/// it to the Attention's result: makes it unknown there too.
+static void repairAttentions(::onnx::GraphProto &graph) {
+  std::set<std::string> results;
+  for (const ::onnx::NodeProto &node : graph.node())
+    if (node.op_type() == "Attention" && node.output_size() > 0)
+      results.insert(node.output(0));
+  auto repair = [&](::onnx::ValueInfoProto &value) {
+    if (!results.count(value.name()))
+      return;
+    auto &shape = *value.mutable_type()->mutable_tensor_type()->mutable_shape();
+    if (shape.dim_size() == 3 && shape.dim(2).has_dim_value() &&
+        shape.dim(2).dim_value() == 0)
+      shape.mutable_dim(2)->clear_dim_value();
+  };
+  if (results.empty())
+    return;
+  for (auto &value : *graph.mutable_value_info())
+    repair(value);
+  for (auto &value : *graph.mutable_output())
+    repair(value);
+}
+
 LibraryError inferShapes(::onnx::ModelProto &model) {
   return guarded([&] {
     ::onnx::ShapeInferenceOptions options(/*check_type=*/true,
@@ -130,6 +153,7 @@ LibraryError inferShapes(::onnx::ModelProto &model) {
                                           /*data_prop=*/true);
     ::onnx::shape_inference::InferShapes(
         model, ::onnx::OpSchemaRegistry::Instance(), options);
+    repairAttentions(*model.mutable_graph());
   });
 }
 

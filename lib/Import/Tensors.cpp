@@ -75,6 +75,12 @@ Type getElementType(int32_t dataType, MLIRContext *context) {
   }
 }
 
+std::string getDataTypeName(int32_t dataType) {
+  std::string name = ::onnx::TensorProto_DataType_Name(
+      static_cast<TensorProto::DataType>(dataType));
+  return name.empty() ? std::to_string(dataType) : name;
+}
+
 InFlightDiagnostic TensorReader::emitError(StringRef tensor) {
   return mlir::emitError(file) << "tensor '" << tensor << "': ";
 }
@@ -82,13 +88,14 @@ InFlightDiagnostic TensorReader::emitError(StringRef tensor) {
 RankedTensorType TensorReader::getType(const TensorProto &tensor) {
   Type element = getElementType(tensor.data_type(), file.getContext());
   if (!element) {
-    emitError(tensor.name()) << "unsupported data type " << tensor.data_type();
+    emitError(tensor.name()) << "unsupported data type "
+                             << getDataTypeName(tensor.data_type());
     return {};
   }
   int64_t count = 1;
   for (int64_t dim : tensor.dims()) {
     if (dim < 0 || llvm::MulOverflow(count, dim, count) ||
-        count > (int64_t(1) << 48)) {
+        count > kMaxElements) {
       emitError(tensor.name()) << "its shape is impossible";
       return {};
     }

@@ -18,6 +18,12 @@
 
 namespace bitnet::import {
 
+/// The elements that a tensor can have at most.
+constexpr int64_t kMaxElements = int64_t(1) << 48;
+
+/// The standard's name of a data type, or its number.
+std::string getDataTypeName(int32_t dataType);
+
 /// The element type of an ONNX data type; null for strings and complex numbers.
 mlir::Type getElementType(int32_t dataType, mlir::MLIRContext *context);
 

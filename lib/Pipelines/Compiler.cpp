@@ -169,6 +169,7 @@ private:
         }
         layers.otherOps += isa<linalg::LinalgOp>(op);
       });
+      recordMultiplyAdds(func);
       report.entries.push_back(layers);
     }
   }
@@ -228,11 +229,16 @@ private:
       return failure();
     if (options.stopAfter == Phase::Loops)
       return writeModule(*lowered);
+    if (options.stopAfter == Phase::LLVM) {
+      if (failed(timed(("llvm " + variant.getName()).str(),
+                       [&] { return lowerToLLVMDialect(*lowered); })))
+        return failure();
+      return writeModule(*lowered);
+    }
     CodeGenBuffer code;
-    CodeGenOutput kind =
-        options.stopAfter == Phase::LLVM       ? CodeGenOutput::LLVMIR
-        : options.stopAfter == Phase::Assembly ? CodeGenOutput::Assembly
-                                               : CodeGenOutput::Object;
+    CodeGenOutput kind = options.stopAfter == Phase::Assembly
+                             ? CodeGenOutput::Assembly
+                             : CodeGenOutput::Object;
     if (failed(emitObject(variant, *lowered, kind, code)))
       return failure();
     return writeFile([&](llvm::raw_ostream &os) {

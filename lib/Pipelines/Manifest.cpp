@@ -8,7 +8,10 @@
 
 #include "bitnet/Pipelines/Manifest.h"
 
+#include "bitnet/Dialect/BitNet/IR/BitNetOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
@@ -58,6 +61,31 @@ void bitnet::recordElementTypes(ModuleOp module) {
     for (auto [i, type] : llvm::enumerate(func.getResultTypes()))
       func.setResultAttr(i, "bitnet.dtype", dtype(type));
   }
+}
+
+/// 0 where `op` is no matmul or its size is not known.
+static int64_t countMultiplyAdds(Operation *op) {
+  if (isa<LinearOp, MatmulOp>(op)) {
+    auto result = cast<ShapedType>(op->getResult(0).getType());
+    auto lhs = cast<ShapedType>(op->getOperand(0).getType());
+    if (!result.hasStaticShape() || lhs.isDynamicDim(lhs.getRank() - 1))
+      return 0;
+    return result.getNumElements() * lhs.getDimSize(lhs.getRank() - 1);
+  }
+  auto contraction = dyn_cast<linalg::LinalgOp>(op);
+  if (!contraction || !linalg::isaContractionOpInterface(contraction))
+    return 0;
+  int64_t product = 1;
+  for (int64_t extent : contraction.getStaticLoopRanges())
+    product = ShapedType::isDynamic(extent) ? 0 : product * extent;
+  return product;
+}
+
+void bitnet::recordMultiplyAdds(func::FuncOp entry) {
+  int64_t total = 0;
+  entry.walk([&](Operation *op) { total += countMultiplyAdds(op); });
+  Builder b(entry.getContext());
+  entry->setAttr("bitnet.macs", b.getI64IntegerAttr(total));
 }
 
 static ArtifactTensor describe(Type type, DictionaryAttr attrs) {
@@ -114,6 +142,8 @@ FailureOr<ArtifactManifest> bitnet::buildManifest(ModuleOp module) {
     entry.kind = kind.getValue() == "main" ? BN_ENTRY_MAIN : BN_ENTRY_CACHED;
     if (auto bytes = func->getAttrOfType<IntegerAttr>("bitnet.workspace"))
       entry.workspaceBytes = bytes.getInt();
+    if (auto macs = func->getAttrOfType<IntegerAttr>("bitnet.macs"))
+      entry.macs = macs.getInt();
     // The archive and the workspace come first.
     for (unsigned i = 2; i < func.getNumArguments(); ++i)
       if (isa<MemRefType>(func.getArgumentTypes()[i]) &&

@@ -56,6 +56,7 @@ public:
     u32(entry.kind);
     i64(entry.tokens);
     u64(entry.workspaceBytes);
+    u64(entry.macs);
     auto write = [&](const ArtifactTensor &value) { tensor(value); };
     list(entry.inputs, write);
     list(entry.outputs, write);

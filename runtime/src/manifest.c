@@ -139,7 +139,7 @@ static void check_cached_entry(reader *reader, const bn_entry_info *entry) {
 
 static void read_entries(reader *reader) {
   bn_model_info *info = &reader->manifest->info;
-  info->entry_count = read_count(reader, MINIMUM_STRING + 28);
+  info->entry_count = read_count(reader, MINIMUM_STRING + 36);
   bn_entry_info *entries =
       allocate(reader, info->entry_count, sizeof(bn_entry_info));
   info->entries = entries;
@@ -149,6 +149,7 @@ static void read_entries(reader *reader) {
     entry->kind = read_u32(reader);
     entry->tokens = read_i64(reader);
     entry->workspace_bytes = read_u64(reader);
+    entry->macs = read_u64(reader);
     entry->inputs = read_tensors(reader, &entry->input_count);
     entry->outputs = read_tensors(reader, &entry->output_count);
     if (entry->kind == BN_ENTRY_CACHED && !reader->fault)

@@ -121,6 +121,7 @@ int main(int argc, char **argv) {
   // Two cores gain little from threads here, and memory stays lower.
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false);
   ProgressLine progress;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)

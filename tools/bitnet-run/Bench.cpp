@@ -29,7 +29,7 @@ struct Result {
   Lengths lengths;
   double prefillTokensPerSecond, decodeTokensPerSecond, decodeBytesPerToken;
   double readBandwidth, dotPeak;
-  /// Unknown: manifests do not record it.
+  /// Unknown where no entry has a fixed number of tokens.
   std::optional<double> prefillMacsPerToken;
   std::string variant;
   int threads;
@@ -149,6 +149,20 @@ std::string plainReport(const Result &result) {
   return report;
 }
 
+/// Multiply-adds a token of the entry that reads the most tokens at a time.
+std::optional<double> macsPerToken(const bn_model_info &info) {
+  const bn_entry_info *longest = nullptr;
+  for (uint32_t i = 0; i < info.entry_count; ++i) {
+    const bn_entry_info &entry = info.entries[i];
+    if (entry.kind == BN_ENTRY_CACHED && entry.macs > 0 &&
+        (!longest || entry.tokens > longest->tokens))
+      longest = &entry;
+  }
+  if (!longest)
+    return std::nullopt;
+  return double(longest->macs) / double(longest->tokens);
+}
+
 } // namespace
 
 void bench(const BenchOptions &options) {
@@ -167,6 +181,7 @@ void bench(const BenchOptions &options) {
       double(model.info().weight_bytes) + decoder->cacheBytes(meanPosition);
   result.readBandwidth = measureReadBandwidth(result.threads);
   result.dotPeak = measureDotPeak(result.threads);
+  result.prefillMacsPerToken = macsPerToken(model.info());
   print(options.json ? jsonReport(result) : plainReport(result));
 }
 

@@ -10,6 +10,7 @@
 #define BITNET_PIPELINES_MANIFEST_H
 
 #include "bitnet/Target/Artifact.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace bitnet {
@@ -18,6 +19,10 @@ namespace bitnet {
 /// which later phases erase (unsigned integers become signless), as
 /// `bitnet.dtype`.
 void recordElementTypes(mlir::ModuleOp module);
+
+/// Notes how many multiply-adds the matmuls of static shapes take in a call of
+/// the entry, as `bitnet.macs`: for a module of the bitnet or packed phase.
+void recordMultiplyAdds(mlir::func::FuncOp entry);
 
 /// The manifest of a module at the end of the loops phase, without the triple,
 /// variants and stop tokens.

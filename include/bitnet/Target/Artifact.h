@@ -63,6 +63,7 @@ struct ArtifactEntry {
   bn_entry_kind kind = BN_ENTRY_MAIN;
   int64_t tokens = 0; // of a cached entry
   uint64_t workspaceBytes = 0;
+  uint64_t macs = 0; // multiply-adds of a call's matmuls; 0: unknown
   std::vector<ArtifactTensor> inputs, outputs;
 };
 

@@ -38,6 +38,9 @@ public:
       batch = b.createOrFold<arith::DivUIOp>(batchHead, heads);
       head = b.createOrFold<arith::RemUIOp>(batchHead, heads);
       group = b.createOrFold<arith::DivUIOp>(head, headsAGroup);
+      if (op.getMask())
+        maskIndices = {alongMask(0, batch), alongMask(1, head),
+                       alongMask(2, token)};
       auto scope = b.create<memref::AllocaScopeOp>(TypeRange());
       OpBuilder::InsertionGuard guard(b);
       b.createBlock(&scope.getBodyRegion());
@@ -57,6 +60,17 @@ private:
     while (extent % lanes)
       lanes /= 2;
     return lanes;
+  }
+
+  /// An index of the mask, which broadcasts; a dynamic extent may turn out to
+  /// be 1.
+  Value alongMask(int64_t dim, Value i) {
+    int64_t extent = staticDim(op.getMask(), dim);
+    if (extent == 1)
+      return b.index(0);
+    return ShapedType::isDynamic(extent)
+               ? b.createOrFold<arith::RemUIOp>(i, b.dim(op.getMask(), dim))
+               : i;
   }
 
   Value visibleKeys() {
@@ -83,11 +97,9 @@ private:
     Value result = b.create<arith::MulFOp>(
         b.sumLanes(sum), b.f32(op.getScale().convertToDouble()));
     if (Value mask = op.getMask()) {
-      auto along = [&](int64_t dim, Value i) {
-        return staticDim(mask, dim) == 1 ? b.index(0) : i;
-      };
-      Value bias =
-          b.load(mask, {along(0, batch), along(1, head), along(2, token), key});
+      SmallVector<Value> at = maskIndices;
+      at.push_back(key);
+      Value bias = b.load(mask, at);
       result = b.create<arith::AddFOp>(result, b.toFloat(bias));
     }
     return result;
@@ -110,7 +122,11 @@ private:
               b.create<arith::MinSIOp>(b.sub(keys, first), b.index(keyBlock));
           return visitBlock(scores, query, first, count, so);
         });
-    Value inverse = b.create<arith::DivFOp>(b.f32(1), state[1]);
+    // A row whose keys are all masked by -inf is 0.
+    Value empty =
+        b.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, state[1], b.f32(0));
+    Value inverse = b.create<arith::SelectOp>(
+        empty, b.f32(0), b.create<arith::DivFOp>(b.f32(1), state[1]));
     Type element = cast<MemRefType>(op.getOutput().getType()).getElementType();
     for (int64_t i = 0; i < valueDepth / valueLanes; ++i) {
       Value part =
@@ -176,6 +192,7 @@ private:
   Value heads, tokens;
   int64_t depth, valueDepth, keyLanes, valueLanes;
   Value batch, head, token, group; // of the row at hand
+  SmallVector<Value> maskIndices;
 };
 
 } // namespace

@@ -160,13 +160,16 @@ bool FuseEpilogues::fuseUser(LinearOp linear, Value value) {
 }
 
 void FuseEpilogues::runOnOperation() {
-  getOperation()->walk([&](LinearOp linear) {
+  // Fusing erases what follows a linear layer, where a walk would go on.
+  SmallVector<LinearOp> linears;
+  getOperation()->walk([&](LinearOp linear) { linears.push_back(linear); });
+  for (LinearOp linear : linears) {
     if (!linear.getResult() || linear.getPacking() ||
         !isa_and_nonnull<DenseElementsAttr>(getConstant(linear.getScale())) ||
         (linear.getBias() &&
          !isa_and_nonnull<DenseElementsAttr>(getConstant(linear.getBias()))))
-      return;
+      continue;
     while (fuseUser(linear, linear.getResult()))
       ;
-  });
+  }
 }

@@ -111,6 +111,12 @@ static LogicalResult readArguments(DecoderEntry &entry) {
   if (!tokens || tokens.getRank() != 2 || !tokens.hasStaticShape() ||
       tokens.getDimSize(0) != 1 || entry.pasts.empty())
     return failure();
+  for (Value companion : {entry.positions, entry.attentionMask})
+    if (companion && getTensorType(companion).getRank() != 2)
+      return failure();
+  if (entry.positions &&
+      getTensorType(entry.positions).getShape() != tokens.getShape())
+    return failure();
   entry.context.tokens = tokens.getDimSize(1);
   entry.context.attentionMask = entry.attentionMask;
   entry.context.positions = entry.positions;
@@ -165,6 +171,11 @@ static LogicalResult readEntry(DecoderEntry &entry) {
   for (unsigned i = 0; i < function.getNumResults(); ++i) {
     StringRef role = getRole(function.getResultAttr(i, "bitnet.role"));
     if (role == "logits") {
+      // Of every token, as the last tokens of a chunk may be padding.
+      auto type = cast<RankedTensorType>(function.getResultTypes()[i]);
+      if (type.getRank() != 3 || !type.getElementType().isF32() ||
+          type.getDimSize(1) != entry.context.tokens)
+        return failure();
       entry.logits = i;
       ++logits;
     } else if (role != "present") {
@@ -190,10 +201,21 @@ static Value makePosition(OpBuilder &builder, Location loc, Value position,
   return arith::AddIOp::create(builder, loc, value, constant);
 }
 
-/// [position, position + 1, ...] of the type of `positions`.
+/// i64 values as the element type of `like`, an argument that they replace.
+static Value convertTo(OpBuilder &builder, Location loc, Value value,
+                       Value like) {
+  Type element = getTensorType(like).getElementType();
+  if (getTensorType(value).getElementType() == element)
+    return value;
+  return onnx::CastOp::create(builder, loc, getTensorType(value).clone(element),
+                              value);
+}
+
+/// [position, position + 1, ...] of the shape of `positions`.
 static Value makePositions(OpBuilder &builder, Location loc, Value positions,
                            Value position) {
-  RankedTensorType type = getTensorType(positions);
+  auto type = cast<RankedTensorType>(
+      getTensorType(positions).clone(builder.getI64Type()));
   SmallVector<int64_t> iota(type.getNumElements());
   std::iota(iota.begin(), iota.end(), 0);
   Value offsets = onnx::ConstantOp::create(
@@ -202,7 +224,9 @@ static Value makePositions(OpBuilder &builder, Location loc, Value positions,
   Value start = tensor::FromElementsOp::create(
       builder, loc, RankedTensorType::get({1, 1}, builder.getI64Type()),
       ValueRange{makePosition(builder, loc, position, 0)});
-  return onnx::AddOp::create(builder, loc, type, offsets, start);
+  return convertTo(builder, loc,
+                   onnx::AddOp::create(builder, loc, type, offsets, start),
+                   positions);
 }
 
 /// Ones [1, position + tokens].
@@ -214,9 +238,10 @@ static Value makeOnes(OpBuilder &builder, Location loc, Value mask,
       builder, loc, RankedTensorType::get({2}, builder.getI64Type()),
       ValueRange{one, makePosition(builder, loc, position, tokens)});
   auto scalar = RankedTensorType::get({1}, builder.getI64Type());
-  return onnx::ConstantOfShapeOp::create(
-      builder, loc, mask.getType(), shape,
+  Value ones = onnx::ConstantOfShapeOp::create(
+      builder, loc, getTensorType(mask).clone(builder.getI64Type()), shape,
       DenseElementsAttr::get(scalar, int64_t(1)));
+  return convertTo(builder, loc, ones, mask);
 }
 
 /// Replaces the reads of the shape of a tensor whose third extent is `length`.
@@ -342,9 +367,12 @@ void InPlaceCache::rewrite(DecoderEntry &entry) {
     past.concat.erase();
 
   // Moves the tokens, the first of the new arguments, in front of the others.
-  BlockArgument tokens =
-      body.insertArgument(oldArguments, entry.tokens.getType(), loc);
-  entry.tokens.replaceAllUsesWith(tokens);
+  BlockArgument tokens = body.insertArgument(
+      oldArguments, getTensorType(entry.tokens).clone(builder.getI64Type()),
+      loc);
+  builder.setInsertionPointToStart(&body);
+  entry.tokens.replaceAllUsesWith(
+      convertTo(builder, loc, tokens, entry.tokens));
   body.eraseArguments(0, oldArguments);
   function.setType(FunctionType::get(context, body.getArgumentTypes(),
                                      result->getOperandTypes()));

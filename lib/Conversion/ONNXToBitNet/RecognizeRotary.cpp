@@ -165,10 +165,73 @@ static bool convertRotary(onnx::AddOp add) {
   return false;
 }
 
+/// A cache of cosines or sines of half the channels as a table [B or 1, S, D]
+/// of all of them; null where it is not that of `input`.
+static Value makeFullTable(OpBuilder &builder, Location loc, Value cache,
+                           Value positions, RankedTensorType input) {
+  if (!isF32Tensor(cache))
+    return {};
+  RankedTensorType type = getTensorType(cache);
+  ArrayRef<int64_t> extents = input.getShape();
+  SmallVector<int64_t> shape = {extents[0], extents[2], extents[3] / 2};
+  if (!onnx::isAbsent(positions)) {
+    RankedTensorType at = getTensorType(positions);
+    if (type.getRank() != 2 || type.getDimSize(1) != shape[2] ||
+        at.getRank() != 2 || at.getDimSize(1) != shape[1] ||
+        (at.getDimSize(0) != 1 && at.getDimSize(0) != shape[0]))
+      return {};
+    shape[0] = at.getDimSize(0);
+    cache = onnx::GatherOp::create(builder, loc, type.clone(shape), cache,
+                                   positions);
+  } else if (type.getRank() != 3 ||
+             type.getShape().drop_front() !=
+                 ArrayRef<int64_t>(shape).drop_front() ||
+             (type.getDimSize(0) != 1 && type.getDimSize(0) != shape[0])) {
+    return {};
+  } else {
+    shape[0] = type.getDimSize(0);
+  }
+  shape[2] *= 2;
+  return onnx::ConcatOp::create(builder, loc, type.clone(shape),
+                                ValueRange{cache, cache}, 2);
+}
+
+/// The standard's RotaryEmbedding of halves, of all channels.
+static bool convertStandard(onnx::RotaryEmbeddingOp op) {
+  Value input = op.getX();
+  RankedTensorType type = getTensorType(input);
+  if (!isF32Tensor(input, 4) || op.getInterleaved() != 0 ||
+      ShapedType::isDynamic(type.getDimSize(3)) || type.getDimSize(3) % 2 ||
+      input.getType() != op.getY().getType())
+    return false;
+  int64_t rotated = op.getRotaryEmbeddingDim();
+  if (rotated != 0 && rotated != type.getDimSize(3))
+    return false;
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Value positions = op.getPositionIds();
+  Value cos = makeFullTable(builder, loc, op.getCosCache(), positions, type);
+  Value sin = makeFullTable(builder, loc, op.getSinCache(), positions, type);
+  if (!cos || !sin)
+    return false;
+  Value empty = makeEmptyLike(builder, loc, input);
+  auto rotary =
+      RotaryOp::create(builder, loc, empty.getType(), input, cos, sin, empty);
+  op.getY().replaceAllUsesWith(
+      castTo(builder, loc, rotary.getResult(), op.getY().getType()));
+  return true;
+}
+
 void RecognizeRotary::runOnOperation() {
-  SmallVector<onnx::AddOp> adds;
-  getOperation()->walk([&](onnx::AddOp add) { adds.push_back(add); });
-  for (onnx::AddOp add : adds)
-    if (convertRotary(add))
+  SmallVector<Operation *> candidates;
+  getOperation()->walk([&](Operation *op) {
+    if (isa<onnx::AddOp, onnx::RotaryEmbeddingOp>(op))
+      candidates.push_back(op);
+  });
+  for (Operation *op : candidates) {
+    auto add = dyn_cast<onnx::AddOp>(op);
+    if (add ? convertRotary(add)
+            : convertStandard(cast<onnx::RotaryEmbeddingOp>(op)))
       ++numRotaries;
+  }
 }

@@ -50,7 +50,7 @@ std::optional<WeightSource> bitnet::matchWeightSource(Value value,
     value = dequantize.getX();
   }
   source.values = getConstant(value);
-  if (!source.values ||
+  if (!source.values || source.values.getNumElements() == 0 ||
       source.values.getNumElements() != source.outputs * source.inputs)
     return std::nullopt;
   return source;

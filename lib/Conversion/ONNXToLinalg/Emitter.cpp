@@ -8,6 +8,7 @@
 
 #include "Emitter.h"
 
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -70,8 +71,12 @@ void Emitter::note(Value value, Value tensor) {
     if (name.empty() || isa<Attribute>(size))
       continue;
     auto [it, isNew] = symbols.try_emplace(name, size);
-    if (!isNew)
-      size = it->second;
+    if (isNew)
+      continue;
+    // The runtime compares those of the inputs.
+    if (!isa<BlockArgument>(value))
+      requireEqual(size, it->second);
+    size = it->second;
   }
   knownSizes[tensor] = all;
   lowered[value] = tensor;
@@ -85,8 +90,10 @@ void Emitter::set(Value result, Value tensor) {
     Sizes &after = knownSizes[matched];
     after.clear();
     auto shape = cast<RankedTensorType>(matched.getType()).getShape();
-    for (auto [size, known] : llvm::zip(before, shape))
+    for (auto [size, known] : llvm::zip(before, shape)) {
       after.push_back(ShapedType::isDynamic(known) ? size : asSize(known));
+      requireEqual(size, after.back());
+    }
   }
   note(result, matched);
 }
@@ -178,12 +185,43 @@ Value Emitter::scalar(Value value) {
   return extract(b, tensor, zeros);
 }
 
+void Emitter::require(Value condition, bool isIndex) {
+  // Loops that become kernels cannot report.
+  if (isa<FunctionOpInterface>(b.getInsertionBlock()->getParentOp()))
+    cf::AssertOp::create(b, loc, condition,
+                         isIndex ? "index out of range"
+                                 : "shapes do not fit together");
+}
+
+void Emitter::requireEqual(OpFoldResult x, OpFoldResult y) {
+  if (!areEqual(x, y))
+    require(Scalars(b, loc).compare(Compare::EQ, asValue(x), asValue(y)));
+}
+
+void Emitter::requireIndices(Value indices, OpFoldResult size) {
+  if (matchPattern(indices, m_Constant()))
+    return;
+  Value bound = asValue(size);
+  auto isValid = [&](Scalars &s, Value index) {
+    index = s.toIndex(index);
+    Value valid = s.logicalAnd(
+        s.compare(Compare::GE, s.add(index, bound), s.index(0)),
+        s.compare(Compare::LT, index, bound));
+    return s.select(valid, s.integer(b.getI64Type(), 1),
+                    s.integer(b.getI64Type(), 0));
+  };
+  Value least = reduce(indices, dimsBetween(0, rank(indices)),
+                       /*keepDims=*/false, Reduction::Min,
+                       /*isUnsigned=*/false, isValid, b.getI64Type());
+  Scalars s(b, loc);
+  require(s.compare(Compare::NE, extract(b, least, {}),
+                    s.integer(b.getI64Type(), 0)),
+          /*isIndex=*/true);
+}
+
 LogicalResult Emitter::unsupported(Operation *op, const Twine &what) {
-  auto diagnostic = op->emitError();
-  if (auto name = dyn_cast<NameLoc>(op->getLoc()))
-    diagnostic << "node '" << name.getName().getValue() << "': ";
-  diagnostic << op->getName().stripDialect() << " cannot be compiled: " << what;
-  return failure();
+  return emitError(op->getLoc())
+         << op->getName().stripDialect() << " cannot be compiled: " << what;
 }
 
 //===----------------------------------------------------------------------===//

@@ -92,6 +92,14 @@ public:
     return element(value).isUnsignedInteger();
   }
 
+  /// Has an entry fail at run time with "the inputs' shapes do not fit
+  /// together" where two sizes that must be equal are not known to be.
+  void requireEqual(mlir::OpFoldResult x, mlir::OpFoldResult y);
+  /// The same for a condition; where `isIndex`, with "an index is out of range".
+  void require(mlir::Value condition, bool isIndex = false);
+  /// Requires every index to lie in [-size, size).
+  void requireIndices(mlir::Value indices, mlir::OpFoldResult size);
+
   /// Reports why `op` cannot be lowered.
   llvm::LogicalResult unsupported(mlir::Operation *op, const llvm::Twine &what);
 

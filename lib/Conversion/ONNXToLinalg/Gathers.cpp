@@ -51,6 +51,7 @@ static LogicalResult lowerGather(Emitter &e, GatherOp op) {
     return success();
   }
   Sizes from = e.sizes(data), target(ArrayRef(from).take_front(axis));
+  e.requireIndices(indices, from[axis]);
   llvm::append_range(target, e.sizes(indices));
   target.append(from.begin() + axis + 1, from.end());
   SmallVector<AffineExpr> exprs;
@@ -76,6 +77,7 @@ static LogicalResult lowerGatherElements(Emitter &e, GatherElementsOp op) {
   int64_t rank = Emitter::rank(data);
   int64_t axis = normalizeAxis(op.getAxis(), rank).value_or(0);
   Sizes from = e.sizes(data), target = e.sizes(indices);
+  e.requireIndices(indices, from[axis]);
   auto body = [&](Scalars &s, ArrayRef<Value> x) {
     Values positions;
     for (int64_t dim = 0; dim < rank; ++dim) {

@@ -145,9 +145,10 @@ static Window sliceWindow(Emitter &e, OpFoldResult start, OpFoldResult end,
   OpFoldResult offset = step > 0 ? start : end;
   if (std::abs(step) != 1) {
     Scalars s(e.b, e.loc);
-    Value width = s.index(std::abs(step));
-    Value padded = s.add(e.asValue(span), s.index(std::abs(step) - 1));
-    span = e.asSize(s.div(padded, width));
+    // A step beyond any size takes one element; sums of it do not overflow.
+    int64_t stride = std::min(std::abs(step), int64_t(1) << 40);
+    Value padded = s.add(e.asValue(span), s.index(stride - 1));
+    span = e.asSize(s.div(padded, s.index(stride)));
   }
   return {offset, span, step};
 }

@@ -175,7 +175,13 @@ Value Emitter::map(ValueRange inputs, Type elementType, ElementFn body,
       int64_t outDim = dim + outRank - shape.size();
       bool same = areEqual(size, out[outDim]);
       bool one = isConstantIntValue(size, 1);
-      clamped |= !same && !one;
+      if (!same && !one) {
+        clamped = true;
+        Value isOne = s.compare(Compare::EQ, asValue(size), s.index(1));
+        Value fits =
+            s.compare(Compare::EQ, asValue(size), asValue(out[outDim]));
+        require(s.logicalOr(isOne, fits));
+      }
       exprs.push_back(same ? b.getAffineDimExpr(outDim)
                            : b.getAffineConstantExpr(0));
     }
@@ -325,6 +331,10 @@ Value Emitter::contract(Value x, AffineMap mapX, Value y, AffineMap mapY,
   SmallVector<IteratorType> iterators(numParallel, IteratorType::parallel);
   iterators.append(numLoops - numParallel, IteratorType::reduction);
   Sizes out(loopSizes.take_front(numParallel));
+  for (auto [tensor, map] : {std::pair(x, mapX), std::pair(y, mapY)})
+    for (auto [size, expr] : llvm::zip(sizes(tensor), map.getResults()))
+      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+        requireEqual(size, loopSizes[loop.getPosition()]);
   Scalars outer(b, loc);
   Value init = filled(out, outer.constant(type, 0.0));
   AffineMap mapOut = AffineMap::getMultiDimIdentityMap(numLoops, b.getContext())

@@ -166,6 +166,7 @@ Value Emitter::reshape(Value tensor, Sizes target) {
       result = tensor::ExpandShapeOp::create(b, loc, typeOf(target, type),
                                              result, expand, target);
   } else {
+    requireEqual(product(from), product(target));
     Values elements;
     for (OpFoldResult size : target)
       elements.push_back(asValue(size));
@@ -196,8 +197,10 @@ Value Emitter::dropUnits(Value tensor, ArrayRef<int64_t> axes) {
   for (auto [dim, size] : llvm::enumerate(from))
     if (!llvm::is_contained(axes, static_cast<int64_t>(dim)))
       target.push_back(size);
-    else
+    else {
+      requireEqual(size, asSize(1));
       from[dim] = asSize(1);
+    }
   // A dropped dimension is 1 though its type may not tell.
   Value narrowed = matchType(tensor, typeOf(from, element(tensor)));
   knownSizes[narrowed] = from;

@@ -46,6 +46,7 @@ private:
   LogicalResult lowerArguments();
   LogicalResult lowerReturns();
   LogicalResult lowerAllocations();
+  void failIf(Value condition, bn_entry_result code, Operation *op);
   void lowerAssertions();
 
   Value readBytes(BlockArgument argument, size_t field);
@@ -239,6 +240,20 @@ LogicalResult EntryLowering::lowerReturns() {
   return success();
 }
 
+/// Returns `code` before `op` where `condition`, if there is one, holds.
+void EntryLowering::failIf(Value condition, bn_entry_result code,
+                           Operation *op) {
+  if (!condition)
+    return;
+  Value result = getCode(code);
+  Block *head = op->getBlock();
+  Block *tail = head->splitBlock(op);
+  builder.setInsertionPointToEnd(head);
+  builder.create<LLVM::CondBrOp>(condition, getFailure(), result, tail,
+                                 ValueRange());
+  builder.setInsertionPoint(op);
+}
+
 LogicalResult EntryLowering::lowerAllocations() {
   SmallVector<memref::AllocOp> allocations;
   SmallVector<memref::DeallocOp> deallocations;
@@ -263,10 +278,27 @@ LogicalResult EntryLowering::lowerAllocations() {
     for (int64_t size : type.getShape())
       fixed *= ShapedType::isDynamic(size) ? 1 : size;
     bytes = builder.create<LLVM::MulOp>(bytes, constant(fixed));
+    // Sizes that are computed from the inputs' values may be anything.
+    Value limit = constant(std::numeric_limits<int64_t>::max());
+    Value zero = constant(0), one = constant(1);
+    Value isNegative, isHuge;
+    auto either = [&](Value all, Value next) -> Value {
+      return all ? builder.create<LLVM::OrOp>(all, next).getResult() : next;
+    };
     for (Value size : op.getDynamicSizes()) {
-      parts.sizes.push_back(toLLVM(builder, converter, size));
-      bytes = builder.create<LLVM::MulOp>(bytes, parts.sizes.back());
+      Value extent = toLLVM(builder, converter, size);
+      parts.sizes.push_back(extent);
+      isNegative =
+          either(isNegative, builder.create<LLVM::ICmpOp>(
+                                 LLVM::ICmpPredicate::slt, extent, zero));
+      Value most = builder.create<LLVM::UDivOp>(
+          limit, builder.create<LLVM::UMaxOp>(bytes, one));
+      isHuge = either(isHuge, builder.create<LLVM::ICmpOp>(
+                                  LLVM::ICmpPredicate::ugt, extent, most));
+      bytes = builder.create<LLVM::MulOp>(bytes, extent);
     }
+    failIf(isNegative, BN_ENTRY_BAD_SHAPE, op);
+    failIf(isHuge, BN_ENTRY_OUT_OF_MEMORY, op);
     bytes = builder.create<LLVM::UMaxOp>(bytes, constant(1));
     parts.pointer =
         callEnvironment(builder, call, offsetof(bn_environment, allocate),
@@ -275,13 +307,7 @@ LogicalResult EntryLowering::lowerAllocations() {
     Value null = builder.create<LLVM::ZeroOp>(getPointerType(builder));
     Value exhausted = builder.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq,
                                                    parts.pointer, null);
-    Value code = getCode(BN_ENTRY_OUT_OF_MEMORY);
-    Block *head = op->getBlock();
-    Block *tail = head->splitBlock(op);
-    builder.setInsertionPointToEnd(head);
-    builder.create<LLVM::CondBrOp>(exhausted, getFailure(), code, tail,
-                                   ValueRange());
-    builder.setInsertionPointToStart(tail);
+    failIf(exhausted, BN_ENTRY_OUT_OF_MEMORY, op);
     op.replaceAllUsesWith(buildMemRef(builder, converter, type, parts));
     op.erase();
   }

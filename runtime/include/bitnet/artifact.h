@@ -19,18 +19,26 @@
  * byte count followed by that many bytes of UTF-8; `list<T>` is a u32 count
  * followed by that many T.
  *
- *   u32 magic (BN_MANIFEST_MAGIC)   u32 version (BN_ABI_VERSION)
- *   str producer                    str triple (of the code, e.g.
- * x86_64-unknown-linux-gnu) u64 archive_bytes               u64 weight_bytes
- * (archive without padding) i64 max_context (0: no cache)   i64 vocabulary (0:
- * no logits) list<str> tokens_stop           decimal token ids that end a text
- *   list<variant>  variant := str name, list<str> features (LLVM's spelling)
- *                  in the order of preference, the best last
- *   list<state>    state := str name, u64 bytes     (one per cache tensor)
- *   list<entry>    entry := str name, u32 kind, i64 tokens, u64
- * workspace_bytes, list<tensor> inputs, list<tensor> outputs tensor := str
- * name, u32 dtype (ONNX TensorProto.DataType), list<dim> dim := i64 extent (-1:
- * dynamic), str symbol ("" where fixed)
+ *   u32 magic              BN_MANIFEST_MAGIC
+ *   u32 version            BN_ABI_VERSION
+ *   str producer
+ *   str triple             of the code, such as x86_64-unknown-linux-gnu
+ *   u64 archive_bytes
+ *   u64 weight_bytes       the archive without padding
+ *   i64 max_context        0: no cache
+ *   i64 vocabulary         0: no logits
+ *   list<str> tokens_stop  decimal token ids that end a text
+ *   list<variant>          in the order of preference, the best last
+ *   list<state>            one per cache tensor
+ *   list<entry>
+ *
+ *   variant := str name, list<str> features (LLVM's spelling)
+ *   state   := str name, u64 bytes
+ *   entry   := str name, u32 kind, i64 tokens, u64 workspace_bytes,
+ *              u64 macs (multiply-adds of a call's matmuls; 0: unknown),
+ *              list<tensor> inputs, list<tensor> outputs
+ *   tensor  := str name, u32 dtype (ONNX TensorProto.DataType), list<dim>
+ *   dim     := i64 extent (-1: dynamic), str symbol ("" where fixed)
  *
  *===----------------------------------------------------------------------===*/
 

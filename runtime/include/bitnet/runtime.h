@@ -56,6 +56,7 @@ typedef struct bn_entry_info {
   uint32_t kind;
   int64_t tokens;
   uint64_t workspace_bytes;
+  uint64_t macs; /* multiply-adds of a call's matmuls; 0: unknown */
   uint32_t input_count, output_count;
   const bn_tensor_info *inputs, *outputs;
 } bn_entry_info;

@@ -184,8 +184,11 @@ def main():
     parser.add_argument("--only", default="", help="only names in which this is found")
     parser.add_argument("--work", help="folder for files between")
     parser.add_argument("--executor", choices=EXECUTORS, default="compiled")
-    parser.add_argument("options", nargs="*", help="for bitnet-compile, after --")
-    arguments = parser.parse_args()
+    # argparse would take a second list of positionals for a part of the command.
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    arguments = parser.parse_args(words[:cut])
+    arguments.options = words[cut + 1 :]
     if arguments.command != "list" and not arguments.work:
         parser.error("--work is needed")
     cases = [

@@ -27,7 +27,7 @@ def main(path, name, *expectations):
         for phase in report["phases"]
         if phase["seconds"] < 0 or phase["peak_bytes"] <= 0
     ]
-    sys.exit("; ".join(wrong))
+    sys.exit("; ".join(wrong) or 0)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main(path, function, *expectations):
         found = len(re.findall(rf"(?<![\w.#!]){re.escape(name)}(?![\w.])", text))
         if found != int(count):
             wrong.append(f"{name}: {found} instead of {count}")
-    sys.exit("; ".join(wrong))
+    sys.exit("; ".join(wrong) or 0)
 
 
 if __name__ == "__main__":

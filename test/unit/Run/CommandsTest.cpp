@@ -185,7 +185,8 @@ TEST(BenchCommand, Reports) {
   EXPECT_GT(json["decode_tokens_per_s"], 0.0);
   EXPECT_GT(json["read_bandwidth_bytes_per_s"], 1e8);
   EXPECT_GT(json["dot_peak_macs_per_s"], 1e8);
-  EXPECT_TRUE(json["prefill_macs_per_token"].is_null());
+  EXPECT_EQ(json["prefill_macs_per_token"], 100.0);
+  EXPECT_GT(json["prefill_peak_fraction"], 0.0);
   EXPECT_EQ(json["variant"], "base");
 }
 

@@ -75,6 +75,8 @@ TEST(Model, TellsItsSignature) {
   EXPECT_STREQ(main.name, "main");
   EXPECT_EQ(main.kind, uint32_t(BN_ENTRY_MAIN));
   EXPECT_EQ(main.workspace_bytes, 64u);
+  EXPECT_EQ(main.macs, 0u);
+  EXPECT_EQ(info->entries[1].macs, 800u);
   ASSERT_EQ(main.input_count, 3u);
   ASSERT_EQ(main.output_count, 2u);
   EXPECT_STREQ(main.inputs[1].name, "y");

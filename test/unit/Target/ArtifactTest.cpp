@@ -44,6 +44,7 @@ ArtifactManifest makeManifest() {
   chunk.kind = BN_ENTRY_CACHED;
   chunk.tokens = 8;
   chunk.workspaceBytes = 8 * 16 * sizeof(float);
+  chunk.macs = 12345;
   chunk.inputs = {{"tokens", 7, {{1, ""}, {8, ""}}}};
   chunk.outputs = {{"logits", 1, {{1, ""}, {8, ""}, {16, ""}}}};
   manifest.entries = {main, chunk};
@@ -123,6 +124,7 @@ TEST_F(ArtifactTest, ManifestRoundTrip) {
   EXPECT_EQ(info->entries[1].kind, uint32_t(BN_ENTRY_CACHED));
   EXPECT_EQ(info->entries[1].tokens, 8);
   EXPECT_EQ(info->entries[1].workspace_bytes, 512u);
+  EXPECT_EQ(info->entries[1].macs, 12345u);
 }
 
 TEST_F(ArtifactTest, Runs) {

@@ -111,7 +111,8 @@ def FuseEpilogues : RecognitionPass<"bitnet-fuse-epilogues", ""> {
 def RecognizeRotary : RecognitionPass<"bitnet-recognize-rotary", ""> {
   let summary = "make rotary position embeddings bitnet.rotary";
   let description = [{
-    Recognises x * cos + Concat(-x[half:], x[:half]) * sin on [B, H, S, D].
+    Recognises x * cos + Concat(-x[half:], x[:half]) * sin on [B, H, S, D], and
+    the standard's RotaryEmbedding of halves of all channels.
 
     ```mlir
     %y = onnx.Add %xcos, %rotatedsin : (...) -> tensor<1x6x4x64xf32>

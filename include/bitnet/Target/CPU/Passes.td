@@ -157,4 +157,21 @@ def ExpandMemRefArguments : Pass<"bitnet-expand-memref-arguments", "::mlir::Modu
   ];
 }
 
+def ConvertToLLVM : Pass<"bitnet-convert-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "all that is left to the LLVM dialect, in one conversion";
+  let description = [{
+    Upstream's conversions of arith, cf, func, index, math, memref and ub, applied
+    together: each alone walks the whole module, which for a large model costs more
+    than what it converts. Vectors are converted before, by
+    `convert-vector-to-llvm`.
+
+    ```mlir
+    func.func @f(%x: index) -> index { ... }
+    // becomes
+    llvm.func @f(%x: i64) -> i64 { ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // BITNET_TARGET_CPU_PASSES

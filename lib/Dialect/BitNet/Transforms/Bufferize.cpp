@@ -89,11 +89,10 @@ bool isSameSize(Value memref, MemRefType cache) {
          type.getElementType() == cache.getElementType();
 }
 
-/// Whether `op` makes or copies as much as the whole of the cache.
+/// Whether `op` copies the whole of the cache. A buffer of its size is no sign:
+/// the keys of a chunk as long as the context are as large.
 bool duplicatesCache(Operation *op, BlockArgument cache) {
   auto type = cast<MemRefType>(cache.getType());
-  if (auto alloc = dyn_cast<memref::AllocOp>(op))
-    return isSameSize(alloc, type);
   if (auto copy = dyn_cast<memref::CopyOp>(op))
     return isSameSize(copy.getSource(), type) &&
            (bitnet::findBufferRoot(copy.getSource()) == cache ||

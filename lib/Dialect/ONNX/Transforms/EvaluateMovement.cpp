@@ -8,6 +8,7 @@
 #include "Evaluator.h"
 #include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 #include <cmath>
 #include <limits>
 
@@ -53,13 +54,23 @@ LogicalResult evaluateTranspose(const Invocation &call, Results &results) {
   return copyStrided(call, shape, strides, 0, results);
 }
 
+/// Whether a tensor that is made of less is too large to be made while
+/// compiling; the op then stays.
+bool isTooLarge(ArrayRef<int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape)
+    if (llvm::MulOverflow(count, extent, count) || count > (int64_t(1) << 27))
+      return !llvm::is_contained(shape, 0);
+  return false;
+}
+
 LogicalResult evaluateExpand(const Invocation &call, Results &results) {
   std::optional<Ints> wanted = readInts(call, 1);
   if (!wanted || llvm::any_of(*wanted, [](int64_t d) { return d < 0; }))
     return failure();
   auto shape =
       getBroadcastShape({call[0].getShape(), ArrayRef<int64_t>(*wanted)});
-  if (!shape)
+  if (!shape || isTooLarge(*shape))
     return failure();
   auto strides = getBroadcastStrides(call[0].getShape(), *shape);
   return strides ? copyStrided(call, *shape, *strides, 0, results) : failure();
@@ -388,8 +399,11 @@ LogicalResult evaluateTile(const Invocation &call, Results &results) {
       return failure();
     pairs.append({repeat, extent});
     strides.append({0, own[i]});
-    shape.push_back(repeat * extent);
   }
+  if (isTooLarge(pairs))
+    return failure();
+  for (int64_t i = 0; i < rank; ++i)
+    shape.push_back((*repeats)[i] * call[0].getShape()[i]);
   Results paired;
   if (failed(copyStrided(call, pairs, strides, 0, paired)))
     return failure();
@@ -410,7 +424,7 @@ LogicalResult evaluateRange(const Invocation &call, Results &results) {
       return failure();
     double count = std::ceil(
         (static_cast<double>(limit) - static_cast<double>(first)) / delta);
-    if (!(count < 0x1p32))
+    if (!(count <= 0x1p27))
       return failure();
     Tensor result =
         call.makeResult({std::max<int64_t>(static_cast<int64_t>(count), 0)});
@@ -425,7 +439,8 @@ LogicalResult evaluateRange(const Invocation &call, Results &results) {
 LogicalResult evaluateConstantOfShape(const Invocation &call,
                                       Results &results) {
   std::optional<Ints> shape = readInts(call, 0);
-  if (!shape || llvm::any_of(*shape, [](int64_t d) { return d < 0; }))
+  if (!shape || llvm::any_of(*shape, [](int64_t d) { return d < 0; }) ||
+      isTooLarge(*shape))
     return failure();
   Tensor result = call.makeResult(*shape);
   if (std::optional<ElementsAttr> value =
