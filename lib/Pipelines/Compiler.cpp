@@ -22,6 +22,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include <chrono>
+#include <future>
 #include <sys/resource.h>
 
 using namespace mlir;
@@ -239,31 +240,27 @@ private:
     CodeGenOutput kind = options.stopAfter == Phase::Assembly
                              ? CodeGenOutput::Assembly
                              : CodeGenOutput::Object;
-    if (failed(emitObject(variant, *lowered, kind, code)))
+    FailureOr<VariantCode> translated = translate(variant, *lowered);
+    if (failed(translated))
       return failure();
+    if (llvm::Error failure = generateCode(*translated, kind, code))
+      return error(std::move(failure));
     return writeFile([&](llvm::raw_ostream &os) {
       os << StringRef(code.data(), code.size());
     });
   }
 
-  LogicalResult emitObject(TargetAttr variant, ModuleOp lowered,
-                           CodeGenOutput kind, CodeGenBuffer &code) {
-    return timed(("code " + variant.getName()).str(), [&] {
-      if (failed(lowerToLLVMDialect(lowered)))
-        return failure();
-      return emitVariant(lowered, kind, code);
-    });
-  }
-
   LogicalResult emitArtifact() {
+    if (phase == Phase::Loops)
+      return error("an artifact needs the weights: expected onnx, bitnet or "
+                   "packed IR");
     std::vector<CodeGenBuffer> codes(variants.size() + 1);
     std::optional<ArtifactManifest> manifest;
     std::vector<std::string> entries;
+    // LLVM's work on a variant goes on beside MLIR's on the next.
+    std::vector<std::future<std::string>> jobs;
     for (auto [i, variant] : llvm::enumerate(variants)) {
       OwningOpRef<ModuleOp> lowered;
-      if (phase == Phase::Loops)
-        return error("an artifact needs the weights: expected onnx, bitnet or "
-                     "packed IR");
       if (failed(lowerVariant(variant, lowered)))
         return failure();
       FailureOr<ArtifactManifest> described = buildManifest(*lowered);
@@ -273,13 +270,40 @@ private:
       if (entries.empty())
         for (const ArtifactEntry &entry : manifest->entries)
           entries.push_back(entry.name);
-      if (failed(
-              emitObject(variant, *lowered, CodeGenOutput::Object, codes[i])))
+      FailureOr<VariantCode> code = translate(variant, *lowered);
+      if (failed(code))
         return failure();
+      jobs.push_back(
+          std::async(std::launch::async,
+                     [&buffer = codes[i], code = std::move(*code)]() mutable {
+                       return llvm::toString(
+                           generateCode(code, CodeGenOutput::Object, buffer));
+                     }));
     }
+    if (failed(timed("code", [&] { return join(jobs); })))
+      return failure();
     if (llvm::Error failure = emitDispatch(variants, entries, codes.back()))
       return error(std::move(failure));
     return timed("link", [&] { return link(codes, *manifest); });
+  }
+
+  /// Waits for the code of every variant; the first error is reported.
+  LogicalResult join(std::vector<std::future<std::string>> &jobs) {
+    std::string message;
+    for (std::future<std::string> &job : jobs)
+      if (std::string text = job.get(); message.empty())
+        message = std::move(text);
+    return message.empty() ? success() : error(message);
+  }
+
+  FailureOr<VariantCode> translate(TargetAttr variant, ModuleOp lowered) {
+    FailureOr<VariantCode> code = failure();
+    (void)timed(("llvm " + variant.getName()).str(), [&] {
+      if (succeeded(lowerToLLVMDialect(lowered)))
+        code = translateVariant(lowered);
+      return LogicalResult(code);
+    });
+    return code;
   }
 
   /// Variants share a manifest: a workspace is as large as the largest needs.

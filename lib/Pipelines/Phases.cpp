@@ -62,6 +62,10 @@ void bitnet::buildONNXPhase(OpPassManager &manager, bool releaseWeights) {
   // Canonical forms make more constant.
   manager.addPass(onnx::createFoldConstants(folding));
   manager.addPass(onnx::createSimplify());
+  // What is now constant tells extents, which make more constant in turn.
+  manager.addNestedPass<func::FuncOp>(onnx::createRefineTypes());
+  manager.addPass(onnx::createFoldConstants(folding));
+  manager.addPass(onnx::createSimplify());
   manager.addPass(createCSEPass());
 }
 

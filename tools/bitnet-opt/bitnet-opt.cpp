@@ -45,7 +45,11 @@ openInput(StringRef path, bool isONNX, const DialectRegistry &registry) {
   llvm::raw_string_ostream stream(bytes);
   if (failed(writeBytecodeToFile(*module, stream)))
     return nullptr;
-  return llvm::MemoryBuffer::getMemBufferCopy(bytes, path);
+  // Sections of bytecode are aligned relative to memory.
+  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
+      bytes.size(), path, llvm::Align(64));
+  llvm::copy(bytes, buffer->getBufferStart());
+  return buffer;
 }
 
 int main(int argc, char **argv) {

@@ -9,12 +9,24 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 using namespace bitnet::run;
 
 namespace {
+
+/// What numbers of tokens and the like are at most.
+constexpr int64_t kMaxCount = int64_t(1) << 30;
+
+/// A range of floats does not exclude NaN.
+std::string rejectNaN(const std::string &text) {
+  return std::isnan(std::strtod(text.c_str(), nullptr))
+             ? "'" + text + "' is no number"
+             : "";
+}
 
 void addSession(CLI::App &command, SessionOptions &options) {
   command
@@ -79,23 +91,25 @@ void addGenerate(CLI::App &app) {
       ->add_option("--max-tokens", options->maxTokens,
                    "Write at most so many tokens")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t(0), kMaxCount));
   command
       ->add_option("--temperature", options->sampling.temperature,
                    "How freely to choose; 0 always takes the likeliest token")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1000.0));
+      ->check(CLI::Range(0.0, 1000.0))
+      ->check(rejectNaN);
   command
       ->add_option("--top-k", options->sampling.topK,
                    "Choose among the K likeliest tokens; 0: among all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t(0), kMaxCount));
   command
       ->add_option("--top-p", options->sampling.topP,
                    "Choose among the likeliest tokens that together have this "
                    "probability")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(CLI::Range(0.0, 1.0))
+      ->check(rejectNaN);
   command->add_option("--seed", options->seed,
                       "Repeat the choices of the same seed (default: random)");
   command->add_flag("--ids", options->printIds,
@@ -130,17 +144,17 @@ void addBench(CLI::App &app) {
       ->add_option("--prompt-tokens", options->promptTokens,
                    "Tokens to read at once; fewer where the context is small")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t(1), kMaxCount));
   command
       ->add_option("--gen-tokens", options->generatedTokens,
                    "Tokens to read one by one after them")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t(1), kMaxCount));
   command
       ->add_option("--repetitions", options->repetitions,
                    "Report the medians of so many repetitions")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t(1), kMaxCount));
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Example:\n  bitnet-run bench model.so --threads 1 --json");
   command->callback([options] { bench(*options); });

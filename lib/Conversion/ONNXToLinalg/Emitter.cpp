@@ -198,22 +198,55 @@ void Emitter::requireEqual(OpFoldResult x, OpFoldResult y) {
     require(Scalars(b, loc).compare(Compare::EQ, asValue(x), asValue(y)));
 }
 
-void Emitter::requireIndices(Value indices, OpFoldResult size) {
-  if (matchPattern(indices, m_Constant()))
+void Emitter::requireBroadcast(OpFoldResult size, OpFoldResult result) {
+  if (areEqual(size, result) || isConstantIntValue(size, 1))
     return;
-  Value bound = asValue(size);
+  Scalars s(b, loc);
+  Value given = asValue(size);
+  require(s.logicalOr(s.compare(Compare::EQ, given, s.index(1)),
+                      s.compare(Compare::EQ, given, asValue(result))));
+}
+
+/// Whether constant indices are valid for every size that is not known.
+static bool areKnownValid(Value indices, ArrayRef<OpFoldResult> sizes) {
+  DenseIntElementsAttr constant;
+  if (!matchPattern(indices, m_Constant(&constant)))
+    return false;
+  for (auto [i, index] : llvm::enumerate(constant.getValues<APInt>())) {
+    std::optional<int64_t> size = getConstantIntValue(sizes[i % sizes.size()]);
+    int64_t value = index.getSExtValue();
+    if (!size || value < -*size || value >= *size)
+      return false;
+  }
+  return true;
+}
+
+void Emitter::requireIndices(Value indices, ArrayRef<OpFoldResult> sizes) {
+  if (sizes.empty() || areKnownValid(indices, sizes))
+    return;
+  Values bounds;
+  for (OpFoldResult size : sizes)
+    bounds.push_back(asValue(size));
   auto isValid = [&](Scalars &s, Value index) {
+    Value bound = bounds.front();
+    for (size_t i = 1; i < bounds.size(); ++i)
+      bound = s.select(s.compare(Compare::EQ, s.position(rank(indices) - 1),
+                                 s.index(i)),
+                       bounds[i], bound);
     index = s.toIndex(index);
-    Value valid = s.logicalAnd(
-        s.compare(Compare::GE, s.add(index, bound), s.index(0)),
-        s.compare(Compare::LT, index, bound));
-    return s.select(valid, s.integer(b.getI64Type(), 1),
+    return s.logicalAnd(s.compare(Compare::GE, s.add(index, bound), s.index(0)),
+                        s.compare(Compare::LT, index, bound));
+  };
+  Scalars s(b, loc);
+  if (rank(indices) == 0)
+    return require(isValid(s, extract(b, indices, {})), /*isIndex=*/true);
+  auto asNumber = [&](Scalars &s, Value index) {
+    return s.select(isValid(s, index), s.integer(b.getI64Type(), 1),
                     s.integer(b.getI64Type(), 0));
   };
   Value least = reduce(indices, dimsBetween(0, rank(indices)),
                        /*keepDims=*/false, Reduction::Min,
-                       /*isUnsigned=*/false, isValid, b.getI64Type());
-  Scalars s(b, loc);
+                       /*isUnsigned=*/false, asNumber, b.getI64Type());
   require(s.compare(Compare::NE, extract(b, least, {}),
                     s.integer(b.getI64Type(), 0)),
           /*isIndex=*/true);

@@ -97,8 +97,12 @@ public:
   void requireEqual(mlir::OpFoldResult x, mlir::OpFoldResult y);
   /// The same for a condition; where `isIndex`, with "an index is out of range".
   void require(mlir::Value condition, bool isIndex = false);
-  /// Requires every index to lie in [-size, size).
-  void requireIndices(mlir::Value indices, mlir::OpFoldResult size);
+  /// Requires `size` to be `result` or 1, as broadcasting needs.
+  void requireBroadcast(mlir::OpFoldResult size, mlir::OpFoldResult result);
+  /// Requires every index to lie in [-size, size); where there are several
+  /// sizes, those of the dimensions that index tuples lead to.
+  void requireIndices(mlir::Value indices,
+                      llvm::ArrayRef<mlir::OpFoldResult> sizes);
 
   /// Reports why `op` cannot be lowered.
   llvm::LogicalResult unsupported(mlir::Operation *op, const llvm::Twine &what);

@@ -46,12 +46,12 @@ static LogicalResult lowerGather(Emitter &e, GatherOp op) {
       return success();
     }
   }
+  e.requireIndices(indices, e.sizes(data)[axis]);
   if (list && list->size() == 1 && indexRank == 0) {
     e.set(op.getOutput(), gatherOne(e, data, list->front(), axis));
     return success();
   }
   Sizes from = e.sizes(data), target(ArrayRef(from).take_front(axis));
-  e.requireIndices(indices, from[axis]);
   llvm::append_range(target, e.sizes(indices));
   target.append(from.begin() + axis + 1, from.end());
   SmallVector<AffineExpr> exprs;
@@ -102,6 +102,7 @@ static LogicalResult lowerGatherND(Emitter &e, GatherNDOp op) {
   std::optional<int64_t> length = getConstantIntValue(tuples.pop_back_val());
   if (!length || batch + *length > rank)
     return e.unsupported(op, "the length of its index tuples is not known");
+  e.requireIndices(indices, ArrayRef(from).slice(batch, *length));
   int64_t outer = tuples.size();
   Sizes target = tuples;
   target.append(from.begin() + batch + *length, from.end());

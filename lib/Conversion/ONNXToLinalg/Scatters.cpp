@@ -56,6 +56,7 @@ static LogicalResult lowerScatterElements(Emitter &e, ScatterElementsOp op) {
   Value updates = e.get(op.getUpdates());
   Sizes from = e.sizes(data), bounds = e.sizes(indices);
   int64_t axis = normalizeAxis(op.getAxis(), from.size()).value_or(0);
+  e.requireIndices(indices, from[axis]);
   auto locate = [&](Scalars &s, ArrayRef<Value> ivs) {
     Values positions(ivs);
     for (auto [dim, position] : llvm::enumerate(positions)) {
@@ -79,6 +80,7 @@ static LogicalResult lowerScatterND(Emitter &e, ScatterNDOp op) {
   std::optional<int64_t> length = getConstantIntValue(tuples.pop_back_val());
   if (!length || *length > static_cast<int64_t>(from.size()))
     return e.unsupported(op, "the length of its index tuples is not known");
+  e.requireIndices(indices, ArrayRef(from).take_front(*length));
   int64_t outer = tuples.size();
   Sizes bounds = tuples;
   bounds.append(from.begin() + *length, from.end());

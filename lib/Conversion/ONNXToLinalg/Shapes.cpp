@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace bitnet::onnx;
@@ -83,6 +84,8 @@ static LogicalResult lowerRange(Emitter &e, RangeOp op) {
   Value start = s.cast(e.scalar(op.getStart()), wide);
   Value limit = s.cast(e.scalar(op.getLimit()), wide);
   Value delta = s.cast(e.scalar(op.getDelta()), wide);
+  if (!matchPattern(delta, m_Constant()))
+    e.require(s.compare(Compare::NE, delta, s.constant(wide, 0)));
   OpFoldResult length = e.asSize(rangeLength(s, start, limit, delta));
   auto type = cast<RankedTensorType>(op.getType());
   if (!type.isDynamicDim(0))
@@ -360,6 +363,8 @@ static LogicalResult lowerExpand(Emitter &e, ExpandOp op) {
   if (!shape)
     return e.unsupported(op, "its shape's length is not known");
   Sizes target = e.broadcastSizes({e.sizes(input), *shape}, op.getOutput());
+  for (auto [i, size] : llvm::enumerate(*shape))
+    e.requireBroadcast(size, target[i + target.size() - shape->size()]);
   auto list = e.scalars(op.getInput());
   auto length =
       rank == 1 ? getConstantIntValue(target[0]) : std::optional<int64_t>();

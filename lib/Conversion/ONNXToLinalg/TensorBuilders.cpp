@@ -175,13 +175,8 @@ Value Emitter::map(ValueRange inputs, Type elementType, ElementFn body,
       int64_t outDim = dim + outRank - shape.size();
       bool same = areEqual(size, out[outDim]);
       bool one = isConstantIntValue(size, 1);
-      if (!same && !one) {
-        clamped = true;
-        Value isOne = s.compare(Compare::EQ, asValue(size), s.index(1));
-        Value fits =
-            s.compare(Compare::EQ, asValue(size), asValue(out[outDim]));
-        require(s.logicalOr(isOne, fits));
-      }
+      clamped |= !same && !one;
+      requireBroadcast(size, out[outDim]);
       exprs.push_back(same ? b.getAffineDimExpr(outDim)
                            : b.getAffineConstantExpr(0));
     }

@@ -128,51 +128,68 @@ static void setFunctionAttributes(llvm::Module &module, const CPUTarget &target,
 }
 
 /// An artifact imports nothing: whatever the object needs must be in it.
-static LogicalResult checkSymbols(ModuleOp module, CodeGenBuffer &buffer) {
+static llvm::Error checkSymbols(const CodeGenBuffer &buffer) {
   auto object = llvm::object::ObjectFile::createObjectFile(
       llvm::MemoryBufferRef(StringRef(buffer.data(), buffer.size()), "object"));
   if (!object)
-    return module.emitError(llvm::toString(object.takeError()));
+    return object.takeError();
   SmallVector<std::string> missing;
   for (const llvm::object::SymbolRef &symbol : (*object)->symbols()) {
     auto flags = symbol.getFlags();
     auto name = symbol.getName();
     if (!flags || !name)
-      return module.emitError(llvm::toString(
-          llvm::joinErrors(flags.takeError(), name.takeError())));
+      return llvm::joinErrors(flags.takeError(), name.takeError());
     if ((*flags & llvm::object::SymbolRef::SF_Undefined) && !name->empty() &&
         *name != "_GLOBAL_OFFSET_TABLE_")
       missing.push_back(name->str());
   }
   if (missing.empty())
-    return success();
-  return module.emitError("the generated code calls functions that an artifact "
-                          "does not have: ")
-         << llvm::join(missing, ", ");
+    return llvm::Error::success();
+  return llvm::createStringError(
+      "the generated code calls functions that an artifact does not have: " +
+      llvm::join(missing, ", "));
 }
 
-LogicalResult bitnet::emitVariant(ModuleOp module, CodeGenOutput output,
-                                  CodeGenBuffer &buffer) {
+FailureOr<VariantCode> bitnet::translateVariant(ModuleOp module) {
   CPUTarget target = CPUTarget::get(module);
   auto machine = target.createTargetMachine();
   if (!machine)
     return module.emitError(llvm::toString(machine.takeError()));
-  (*machine)->Options.FunctionSections = true;
+  VariantCode code;
+  code.machine = std::move(*machine);
+  code.machine->Options.FunctionSections = true;
 
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
-  llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code =
-      translateModuleToLLVMIR(module, context, target.getAttribute().getName());
-  if (!code)
+  code.context = std::make_unique<llvm::LLVMContext>();
+  code.module = translateModuleToLLVMIR(module, *code.context,
+                                        target.getAttribute().getName());
+  if (!code.module)
     return failure();
-  code->setTargetTriple((*machine)->getTargetTriple());
-  code->setDataLayout((*machine)->createDataLayout());
-  defineMemoryFunctions(*code);
-  setFunctionAttributes(*code, target, **machine, getEntryNames(module));
-  optimize(*code, **machine);
-  if (llvm::Error error = emitMachineCode(*code, **machine, output, buffer))
+  code.module->setTargetTriple(code.machine->getTargetTriple());
+  code.module->setDataLayout(code.machine->createDataLayout());
+  defineMemoryFunctions(*code.module);
+  setFunctionAttributes(*code.module, target, *code.machine,
+                        getEntryNames(module));
+  return code;
+}
+
+llvm::Error bitnet::generateCode(VariantCode &code, CodeGenOutput output,
+                                 CodeGenBuffer &buffer) {
+  optimize(*code.module, *code.machine);
+  if (llvm::Error error =
+          emitMachineCode(*code.module, *code.machine, output, buffer))
+    return error;
+  return output == CodeGenOutput::Object ? checkSymbols(buffer)
+                                         : llvm::Error::success();
+}
+
+LogicalResult bitnet::emitVariant(ModuleOp module, CodeGenOutput output,
+                                  CodeGenBuffer &buffer) {
+  FailureOr<VariantCode> code = translateVariant(module);
+  if (failed(code))
+    return failure();
+  if (llvm::Error error = generateCode(*code, output, buffer))
     return module.emitError(llvm::toString(std::move(error)));
-  return output == CodeGenOutput::Object ? checkSymbols(module, buffer)
-                                         : success();
+  return success();
 }

@@ -15,9 +15,13 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBufferRef.h"
+#include "llvm/Target/TargetMachine.h"
 
+#include <memory>
 #include <string>
 
 namespace bitnet {
@@ -33,9 +37,24 @@ void buildLLVMPipeline(mlir::OpPassManager &manager);
 /// Runs them on a module of one variant, which carries `bitnet.target`.
 mlir::LogicalResult lowerToLLVMDialect(mlir::ModuleOp module);
 
-/// Translates a module of the LLVM dialect, optimises it and emits it. Entries
-/// get hidden symbols named after the variant, everything else is local. Fails
-/// where the object would need a symbol that it does not define.
+/// The LLVM IR of a variant, with all that generating its code needs: it can be
+/// generated on a thread of its own.
+struct VariantCode {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+  std::unique_ptr<llvm::TargetMachine> machine;
+};
+
+/// Translates a module of the LLVM dialect. Entries get hidden symbols named
+/// after the variant, everything else is local.
+mlir::FailureOr<VariantCode> translateVariant(mlir::ModuleOp module);
+
+/// Optimises and emits. Fails where an object would need a symbol that it does
+/// not define.
+llvm::Error generateCode(VariantCode &code, CodeGenOutput output,
+                         CodeGenBuffer &buffer);
+
+/// Both of these at once.
 mlir::LogicalResult emitVariant(mlir::ModuleOp module, CodeGenOutput output,
                                 CodeGenBuffer &buffer);
 

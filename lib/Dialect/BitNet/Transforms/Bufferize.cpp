@@ -107,9 +107,7 @@ LogicalResult checkInPlace(Caches caches) {
         continue;
       op->emitError("cache argument ")
           << i << " of '" << caches.function.getName()
-          << "' is not updated in place: its update needs "
-          << (isa<memref::CopyOp>(op) ? "a copy" : "a buffer")
-          << " of its size";
+          << "' is not updated in place: its update needs a copy of its size";
       return WalkResult::interrupt();
     }
     return WalkResult::advance();

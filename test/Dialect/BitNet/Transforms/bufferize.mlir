@@ -17,7 +17,7 @@ func.func @in_place(%new: tensor<1x1x1x4xf32>, %p: index,
 // The old contents are read after the update.
 func.func @read_after(%new: tensor<1x1x1x4xf32>, %p: index,
     %cache: tensor<1x1x8x4xf32> {bufferization.writable = true}) -> (f32, f32) {
-  // expected-error @+1 {{cache argument 2 of 'read_after' is not updated in place: its update needs a buffer of its size}}
+  // expected-error @+1 {{cache argument 2 of 'read_after' is not updated in place: its update needs a copy of its size}}
   %0 = bitnet.cache_update ins(%new, %p : tensor<1x1x1x4xf32>, index)
       outs(%cache : tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32>
   %x = tensor.extract %0[%p, %p, %p, %p] : tensor<1x1x8x4xf32>

@@ -9,6 +9,7 @@
 #define BITNET_DIALECT_ONNX_TRANSFORMS_PASSES_H
 
 #include "bitnet/Dialect/ONNX/IR/ONNXDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 

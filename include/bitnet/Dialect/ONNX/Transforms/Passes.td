@@ -58,4 +58,21 @@ def Simplify : Pass<"onnx-simplify"> {
   let dependentDialects = ["::bitnet::onnx::ONNXDialect"];
 }
 
+def RefineTypes : Pass<"onnx-refine-types", "::mlir::func::FuncOp"> {
+  let summary = "writes into types the extents that folding made known";
+  let description = [{
+    Shape inference saw the graph before constants were folded, and some exporters
+    compute the bounds of a Slice or the dimensions of a Reshape. Only dynamic
+    extents become static; the others stay as they are.
+
+    ```mlir
+    %1 = onnx.Slice %0, %zero, %five, %axis, %none : (tensor<1x4x1x16xf32>, ...) -> tensor<?x?x?x?xf32>
+    // becomes
+    %1 = onnx.Slice %0, %zero, %five, %axis, %none : (tensor<1x4x1x16xf32>, ...) -> tensor<1x4x1x5xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numRefined", "refined", "Number of refined types">];
+  let dependentDialects = ["::bitnet::onnx::ONNXDialect"];
+}
+
 #endif // BITNET_DIALECT_ONNX_TRANSFORMS_PASSES
