@@ -7,9 +7,9 @@
 
 #include "GraphBuilder.h"
 #include "GraphCheck.h"
-#include "bitnet/artifact.h"
 #include "bitnet/Dialect/ONNX/IR/ElementsData.h"
 #include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
+#include "bitnet/artifact.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;

@@ -88,8 +88,8 @@ InFlightDiagnostic TensorReader::emitError(StringRef tensor) {
 RankedTensorType TensorReader::getType(const TensorProto &tensor) {
   Type element = getElementType(tensor.data_type(), file.getContext());
   if (!element) {
-    emitError(tensor.name()) << "unsupported data type "
-                             << getDataTypeName(tensor.data_type());
+    emitError(tensor.name())
+        << "unsupported data type " << getDataTypeName(tensor.data_type());
     return {};
   }
   int64_t count = 1;

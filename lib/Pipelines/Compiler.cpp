@@ -83,6 +83,10 @@ private:
   }
 
   LogicalResult readOptions() {
+    for (StringRef other : {options.input, options.tokenizer})
+      if (llvm::sys::fs::equivalent(options.output, other))
+        return error("the output '" + options.output +
+                     "' is an input: expected another file");
     auto targets = parseCPUTargets(&context, options.target);
     if (!targets)
       return error(targets.takeError());
@@ -98,9 +102,11 @@ private:
     }
     auto stops = findStopTokens(tokenizer ? tokenizer->getBuffer() : "",
                                 options.stopTokens);
-    if (!stops)
-      return error("'" + options.tokenizer +
-                   "': " + llvm::toString(stops.takeError()));
+    if (!stops) {
+      std::string where =
+          options.tokenizer.empty() ? "" : "'" + options.tokenizer + "': ";
+      return error(where + llvm::toString(stops.takeError()));
+    }
     stopTokens = std::move(*stops);
     return success();
   }
@@ -342,7 +348,9 @@ private:
     if (!linked)
       return error("cannot read the linked image: " +
                    linked.getError().message());
-    ArchiveSource archive = collectArchive();
+    ArchiveSource archive;
+    if (failed(collectArchive(archive)))
+      return failure();
     report.archiveBytes = archive.getBytes();
     StringRef tokenizerJson = tokenizer ? tokenizer->getBuffer() : "";
     if (llvm::Error failure =
@@ -355,24 +363,34 @@ private:
     return success();
   }
 
-  ArchiveSource collectArchive() {
-    ArchiveSource archive;
+  LogicalResult collectArchive(ArchiveSource &archive) {
     auto entries = (*module)->getAttrOfType<ArrayAttr>("bitnet.archive");
-    for (auto entry : entries.getAsRange<DictionaryAttr>()) {
-      int64_t offset = cast<IntegerAttr>(entry.get("offset")).getInt();
-      Attribute value = entry.get("value");
+    if (!entries)
+      return error("the module has no bitnet.archive: expected the weights");
+    for (Attribute element : entries) {
+      auto entry = dyn_cast<DictionaryAttr>(element);
+      auto offset = entry ? entry.getAs<IntegerAttr>("offset") : nullptr;
+      Attribute value = entry ? entry.get("value") : nullptr;
       ArrayRef<char> bytes;
-      if (auto dense = dyn_cast<DenseElementsAttr>(value))
+      if (auto dense = dyn_cast_or_null<DenseElementsAttr>(value))
         bytes = dense.getRawData();
-      else if (AsmResourceBlob *blob = cast<DenseResourceElementsAttr>(value)
-                                           .getRawHandle()
-                                           .getBlob())
-        bytes = blob->getData();
-      archive.insert(offset, bytes);
+      else if (auto resource =
+                   dyn_cast_or_null<DenseResourceElementsAttr>(value))
+        bytes = getResourceBytes(resource);
+      if (!offset || offset.getInt() < 0 ||
+          !isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr>(value))
+        return error("an entry of the module's bitnet.archive is malformed: "
+                     "expected an offset and a dense value");
+      archive.insert(offset.getInt(), bytes);
       if (entry.getAs<StringAttr>("kind"))
         report.packedBytes += bytes.size();
     }
-    return archive;
+    return success();
+  }
+
+  static ArrayRef<char> getResourceBytes(DenseResourceElementsAttr resource) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    return blob ? blob->getData() : ArrayRef<char>();
   }
 
   MLIRContext &context;

@@ -57,6 +57,53 @@ def unknown_standard_op():
     )  # fmt: skip
 
 
+def rank_9():
+    return model(
+        [helper.make_node("Relu", ["x"], ["y"], "it")],
+        [value("x", [1] * 9)], [value("y", [1] * 9)],
+    )  # fmt: skip
+
+
+def huge_shape():
+    return model(
+        [helper.make_node("Relu", ["x"], ["y"], "it")],
+        [value("x", [2**62, 16])], [value("y", [2**62, 16])],
+    )  # fmt: skip
+
+
+def no_shape():
+    return model(
+        [helper.make_node("Relu", ["x"], ["y"], "it")],
+        [value("x", [2, 8])], [value("y", None)],
+    )  # fmt: skip
+
+
+def string_input():
+    return model(
+        [helper.make_node("Identity", ["x"], ["y"], "it")],
+        [value("x", [2], TensorProto.STRING)], [value("y", [2], TensorProto.STRING)],
+    )  # fmt: skip
+
+
+def no_columns():
+    """y = x W with a weight of no columns: nothing to compute, but no error."""
+    return model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "product")],
+        [value("x", ["n", 8])], [value("y", ["n", 0])], [("w", ternary(8, 0))],
+    )  # fmt: skip
+
+
+def large_constant():
+    """The length of a constant that is too large to be made while compiling."""
+    return model(
+        [
+            helper.make_node("ConstantOfShape", ["s"], ["zeros"], "zeros"),
+            helper.make_node("Shape", ["zeros"], ["y"], "shape"),
+        ],
+        [], [value("y", [1], TensorProto.INT64)], [("s", np.array([2**40], np.int64))],
+    )  # fmt: skip
+
+
 def cyclic():
     return model(
         [
@@ -106,6 +153,9 @@ def main(name, path):
         models = {
             "linear": linear, "unknown-ops": unknown_ops, "cyclic": cyclic,
             "unknown-standard-op": unknown_standard_op, "mismatched": mismatched,
+            "rank-9": rank_9, "huge-shape": huge_shape, "no-shape": no_shape,
+            "string-input": string_input, "no-columns": no_columns,
+            "large-constant": large_constant,
         }  # fmt: skip
         contents = models[name]().SerializeToString()
     with open(path, "wb") as file:

@@ -248,6 +248,16 @@ static bool isConsistent(const AttentionMatch &match, RankedTensorType result) {
          result.getDimSize(1) == heads;
 }
 
+/// Takes keys and values of groups for those repeated for every query head.
+static void removeRepetition(AttentionMatch &match) {
+  Value key = lookThroughGroups(match.key);
+  Value value = lookThroughGroups(match.value);
+  if (key != match.key && value != match.value) {
+    match.key = key;
+    match.value = value;
+  }
+}
+
 static std::optional<AttentionMatch> matchAttention(OpBuilder &builder,
                                                     onnx::MatMulOp output) {
   if (!isF32Tensor(output.getY(), 4))
@@ -270,12 +280,7 @@ static std::optional<AttentionMatch> matchAttention(OpBuilder &builder,
     return std::nullopt;
   match.key = lookThroughScale(match.key, match.scale);
   match.value = output.getB();
-  Value key = lookThroughGroups(match.key);
-  Value value = lookThroughGroups(match.value);
-  if (key != match.key && value != match.value) {
-    match.key = key;
-    match.value = value;
-  }
+  removeRepetition(match);
   if (!isConsistent(match, getTensorType(output.getY())))
     return std::nullopt;
   return match;
@@ -295,6 +300,7 @@ static std::optional<AttentionMatch> matchStandard(OpBuilder &builder,
     return std::nullopt;
   AttentionMatch match{op.getQ(), op.getK(), op.getV(),
                        {},        1.0,       op.getIsCausal() != 0};
+  removeRepetition(match);
   if (!isConsistent(match, getTensorType(op.getY())))
     return std::nullopt;
   match.scale = op.getScale()

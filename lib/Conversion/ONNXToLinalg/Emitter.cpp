@@ -230,9 +230,9 @@ void Emitter::requireIndices(Value indices, ArrayRef<OpFoldResult> sizes) {
   auto isValid = [&](Scalars &s, Value index) {
     Value bound = bounds.front();
     for (size_t i = 1; i < bounds.size(); ++i)
-      bound = s.select(s.compare(Compare::EQ, s.position(rank(indices) - 1),
-                                 s.index(i)),
-                       bounds[i], bound);
+      bound = s.select(
+          s.compare(Compare::EQ, s.position(rank(indices) - 1), s.index(i)),
+          bounds[i], bound);
     index = s.toIndex(index);
     return s.logicalAnd(s.compare(Compare::GE, s.add(index, bound), s.index(0)),
                         s.compare(Compare::LT, index, bound));

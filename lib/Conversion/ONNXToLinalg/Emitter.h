@@ -95,7 +95,8 @@ public:
   /// Has an entry fail at run time with "the inputs' shapes do not fit
   /// together" where two sizes that must be equal are not known to be.
   void requireEqual(mlir::OpFoldResult x, mlir::OpFoldResult y);
-  /// The same for a condition; where `isIndex`, with "an index is out of range".
+  /// The same for a condition; where `isIndex`, with "an index is out of
+  /// range".
   void require(mlir::Value condition, bool isIndex = false);
   /// Requires `size` to be `result` or 1, as broadcasting needs.
   void requireBroadcast(mlir::OpFoldResult size, mlir::OpFoldResult result);

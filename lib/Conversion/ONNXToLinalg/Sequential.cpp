@@ -110,9 +110,9 @@ static LogicalResult lowerTopK(Emitter &e, TopKOp op) {
     return e.unsupported(op, "K is not one number");
   // More than there are cannot be given.
   if (!getConstantIntValue((*k)[0]))
-    e.require(Scalars(e.b, e.loc)
-                  .compare(Compare::LE, e.asValue((*k)[0]),
-                           e.asValue(sizes[axis])));
+    e.require(
+        Scalars(e.b, e.loc)
+            .compare(Compare::LE, e.asValue((*k)[0]), e.asValue(sizes[axis])));
   target[axis] = e.minSizes((*k)[0], sizes[axis]);
   auto type = cast<RankedTensorType>(op.getValues().getType());
   if (!type.isDynamicDim(axis))

@@ -288,9 +288,9 @@ LogicalResult EntryLowering::lowerAllocations() {
     for (Value size : op.getDynamicSizes()) {
       Value extent = toLLVM(builder, converter, size);
       parts.sizes.push_back(extent);
-      isNegative =
-          either(isNegative, builder.create<LLVM::ICmpOp>(
-                                 LLVM::ICmpPredicate::slt, extent, zero));
+      isNegative = either(
+          isNegative,
+          builder.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::slt, extent, zero));
       Value most = builder.create<LLVM::UDivOp>(
           limit, builder.create<LLVM::UMaxOp>(bytes, one));
       isHuge = either(isHuge, builder.create<LLVM::ICmpOp>(

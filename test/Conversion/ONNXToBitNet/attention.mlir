@@ -41,3 +41,20 @@ func.func @other_axis(%q: tensor<1x2x4x8xf32>, %k: tensor<1x2x8x9xf32>, %v: tens
   %y = onnx.MatMul %p, %v : (tensor<1x2x4x9xf32>, tensor<1x2x9x8xf32>) -> tensor<1x2x4x8xf32>
   return %y : tensor<1x2x4x8xf32>
 }
+
+// Dynamo's sdpa at opset 23 repeats the heads in front of the standard's op.
+// CHECK-LABEL: func @standard_of_repeated_heads
+// CHECK-SAME: %[[Q:[^:]*]]: tensor<1x4x3x4xf32>, %[[K:[^:]*]]: tensor<1x2x3x4xf32>
+// CHECK: bitnet.attention ins(%[[Q]], %[[K]], %[[K]] :
+func.func @standard_of_repeated_heads(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x3x4xf32>) -> tensor<1x4x3x4xf32> {
+  %none = onnx.NoValue {value}
+  %view = onnx.Constant dense<[1, 2, 1, 3, 4]> : tensor<5xi64>
+  %twice = onnx.Constant dense<[1, 2, 2, 3, 4]> : tensor<5xi64>
+  %heads = onnx.Constant dense<[1, 4, 3, 4]> : tensor<4xi64>
+  %0 = onnx.Reshape %k, %view : (tensor<1x2x3x4xf32>, tensor<5xi64>) -> tensor<1x2x1x3x4xf32>
+  %1 = onnx.Expand %0, %twice : (tensor<1x2x1x3x4xf32>, tensor<5xi64>) -> tensor<1x2x2x3x4xf32>
+  %2 = onnx.Reshape %1, %heads : (tensor<1x2x2x3x4xf32>, tensor<4xi64>) -> tensor<1x4x3x4xf32>
+  %y:4 = onnx.Attention %q, %2, %2, %none, %none, %none, %none {scale = 0.5 : f32}
+      : (tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>, none, none, none, none) -> (tensor<1x4x3x4xf32>, none, none, none)
+  return %y#0 : tensor<1x4x3x4xf32>
+}

@@ -10,7 +10,7 @@
 // CHECK: %[[Y:.*]] = bitnet.linear ins(%{{.*}}, %{{.*}}, %[[SCALE]] : {{.*}}) bias(%[[BIAS]] : {{.*}}activation<relu_squared>
 // CHECK-NEXT: return %[[Y]]
 func.func @scale_bias_activation(%x: tensor<?x32xf32>, %out: tensor<?x2xf32>) -> tensor<?x2xf32> {
-  %w = bitnet.constant dense<"0xAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"> : tensor<2x32x!bitnet.ternary>
+  %w = bitnet.constant dense_resource<ones> : tensor<2x32x!bitnet.ternary>
   %one = arith.constant dense<0.5> : tensor<1xf32>
   %scale = onnx.Constant dense<[2.0, 4.0]> : tensor<2xf32>
   %bias = onnx.Constant dense<[3.0, 4.0]> : tensor<2xf32>
@@ -21,3 +21,11 @@ func.func @scale_bias_activation(%x: tensor<?x32xf32>, %out: tensor<?x2xf32>) ->
   %4 = onnx.Mul %3, %3 : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
   return %4 : tensor<?x2xf32>
 }
+
+{-# dialect_resources: { builtin: { ones: "0x40000000AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" } } #-}
+
+{-#
+  dialect_resources: {
+    builtin: { w: "0x4000000055555555555555555555555555555555" }
+  }
+#-}

@@ -4,14 +4,14 @@
 // RUN: bitnet-opt %s --bitnet-recognize-rotary --bitnet-recognize-attention --canonicalize --cse --bitnet-in-place-cache="max-context=64" --canonicalize --cse --verify-diagnostics | FileCheck %s
 
 // CHECK-LABEL: func @decode(
-// CHECK-SAME: %{{[^:]*}}: tensor<1x1xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %[[P:[^:]*]]: index, %[[C0:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 0 : i64, bufferization.writable = true}, %[[C1:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 1 : i64, bufferization.writable = true}) -> (tensor<1x6x1x8xf32> {bitnet.role = "logits", onnx.name = "logits"})
+// CHECK-SAME: %{{[^:]*}}: tensor<1x1xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %[[P:[^:]*]]: index, %[[C0:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 0 : i64, bufferization.writable = true}, %[[C1:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 1 : i64, bufferization.writable = true}) -> (tensor<1x1x48xf32> {bitnet.role = "logits", onnx.name = "logits"})
 // CHECK: %[[K:.*]] = bitnet.cache_update ins(%{{.*}}, %[[P]] : tensor<1x2x1x8xf32>, index) outs(%[[C0]] :
 // CHECK: %[[V:.*]] = bitnet.cache_update ins(%{{.*}}, %[[P]] : tensor<1x2x1x8xf32>, index) outs(%[[C1]] :
 // CHECK: bitnet.attention ins(%{{.*}}, %[[K]], %[[V]] : {{.*}}) position(%[[P]]) outs(%{{.*}}) {causal, scale = 2.500000e-01 : f32}
 func.func @decode(%ids: tensor<1x1xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %am: tensor<1x?xi64> {bitnet.role = "attention_mask"},
     %pos: tensor<1x1xi64> {bitnet.role = "positions"},
     %past: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 0 : i64}, %pastv: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 1 : i64})
-    -> (tensor<1x6x1x8xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
+    -> (tensor<1x1x48xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
     attributes {bitnet.entry = "decode"} {
   %none = onnx.NoValue {value}
   %zero = onnx.Constant dense<0> : tensor<i64>
@@ -60,18 +60,20 @@ func.func @decode(%ids: tensor<1x1xi64> {bitnet.role = "tokens", onnx.name = "id
   %ms = onnx.Add %sc, %mask : (tensor<1x6x1x?xf32>, tensor<1x?xf32>) -> tensor<1x6x1x?xf32>
   %sm = onnx.Softmax %ms : (tensor<1x6x1x?xf32>) -> tensor<1x6x1x?xf32>
   %y = onnx.MatMul %sm, %vh : (tensor<1x6x1x?xf32>, tensor<1x6x?x8xf32>) -> tensor<1x6x1x8xf32>
-  return %y, %k, %v : tensor<1x6x1x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
+  %logits_shape = onnx.Constant dense<[1, 1, 48]> : tensor<3xi64>
+  %logits = onnx.Reshape %y, %logits_shape : (tensor<1x6x1x8xf32>, tensor<3xi64>) -> tensor<1x1x48xf32>
+  return %logits, %k, %v : tensor<1x1x48xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
 }
 
 // CHECK-LABEL: func @prefill(
-// CHECK-SAME: %{{[^:]*}}: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %[[P:[^:]*]]: index, %[[C0:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 0 : i64, bufferization.writable = true}, %[[C1:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 1 : i64, bufferization.writable = true}) -> (tensor<1x6x4x8xf32> {bitnet.role = "logits", onnx.name = "logits"})
+// CHECK-SAME: %{{[^:]*}}: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %[[P:[^:]*]]: index, %[[C0:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 0 : i64, bufferization.writable = true}, %[[C1:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 1 : i64, bufferization.writable = true}) -> (tensor<1x4x48xf32> {bitnet.role = "logits", onnx.name = "logits"})
 // CHECK: %[[K:.*]] = bitnet.cache_update ins(%{{.*}}, %[[P]] : tensor<1x2x4x8xf32>, index) outs(%[[C0]] :
 // CHECK: %[[V:.*]] = bitnet.cache_update ins(%{{.*}}, %[[P]] : tensor<1x2x4x8xf32>, index) outs(%[[C1]] :
 // CHECK: bitnet.attention ins(%{{.*}}, %[[K]], %[[V]] : {{.*}}) position(%[[P]]) outs(%{{.*}}) {causal, scale = 2.500000e-01 : f32}
 func.func @prefill(%ids: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %am: tensor<1x?xi64> {bitnet.role = "attention_mask"},
     %pos: tensor<1x4xi64> {bitnet.role = "positions"},
     %past: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 0 : i64}, %pastv: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 1 : i64})
-    -> (tensor<1x6x4x8xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
+    -> (tensor<1x4x48xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
     attributes {bitnet.entry = "prefill"} {
   %none = onnx.NoValue {value}
   %zero = onnx.Constant dense<0> : tensor<i64>
@@ -120,19 +122,21 @@ func.func @prefill(%ids: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "i
   %ms = onnx.Add %sc, %mask : (tensor<1x6x4x?xf32>, tensor<4x?xf32>) -> tensor<1x6x4x?xf32>
   %sm = onnx.Softmax %ms : (tensor<1x6x4x?xf32>) -> tensor<1x6x4x?xf32>
   %y = onnx.MatMul %sm, %vh : (tensor<1x6x4x?xf32>, tensor<1x6x?x8xf32>) -> tensor<1x6x4x8xf32>
-  return %y, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
+  %logits_shape = onnx.Constant dense<[1, 4, 48]> : tensor<3xi64>
+  %logits = onnx.Reshape %y, %logits_shape : (tensor<1x6x4x8xf32>, tensor<3xi64>) -> tensor<1x4x48xf32>
+  return %logits, %k, %v : tensor<1x4x48xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
 }
 
 // A mask that hides one key more is kept.
 // CHECK-LABEL: func @strict(
-// CHECK-SAME: %{{[^:]*}}: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %[[P:[^:]*]]: index, %[[C0:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 0 : i64, bufferization.writable = true}, %[[C1:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 1 : i64, bufferization.writable = true}) -> (tensor<1x6x4x8xf32> {bitnet.role = "logits", onnx.name = "logits"})
+// CHECK-SAME: %{{[^:]*}}: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %[[P:[^:]*]]: index, %[[C0:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 0 : i64, bufferization.writable = true}, %[[C1:[^:]*]]: tensor<1x2x64x8xf32> {bitnet.state = 1 : i64, bufferization.writable = true}) -> (tensor<1x4x48xf32> {bitnet.role = "logits", onnx.name = "logits"})
 // CHECK: %[[K:.*]] = bitnet.cache_update ins(%{{.*}}, %[[P]] : tensor<1x2x4x8xf32>, index) outs(%[[C0]] :
 // CHECK: %[[V:.*]] = bitnet.cache_update ins(%{{.*}}, %[[P]] : tensor<1x2x4x8xf32>, index) outs(%[[C1]] :
 // CHECK: bitnet.attention ins(%{{.*}}, %[[K]], %[[V]] : {{.*}}) mask(%{{.*}} : tensor<1x1x4x?xf32>) position(%[[P]]) outs(%{{.*}}) {scale = 2.500000e-01 : f32}
 func.func @strict(%ids: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %am: tensor<1x?xi64> {bitnet.role = "attention_mask"},
     %pos: tensor<1x4xi64> {bitnet.role = "positions"},
     %past: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 0 : i64}, %pastv: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 1 : i64})
-    -> (tensor<1x6x4x8xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
+    -> (tensor<1x4x48xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
     attributes {bitnet.entry = "prefill"} {
   %none = onnx.NoValue {value}
   %zero = onnx.Constant dense<0> : tensor<i64>
@@ -181,7 +185,9 @@ func.func @strict(%ids: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "id
   %ms = onnx.Add %sc, %mask : (tensor<1x6x4x?xf32>, tensor<4x?xf32>) -> tensor<1x6x4x?xf32>
   %sm = onnx.Softmax %ms : (tensor<1x6x4x?xf32>) -> tensor<1x6x4x?xf32>
   %y = onnx.MatMul %sm, %vh : (tensor<1x6x4x?xf32>, tensor<1x6x?x8xf32>) -> tensor<1x6x4x8xf32>
-  return %y, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
+  %logits_shape = onnx.Constant dense<[1, 4, 48]> : tensor<3xi64>
+  %logits = onnx.Reshape %y, %logits_shape : (tensor<1x6x4x8xf32>, tensor<3xi64>) -> tensor<1x4x48xf32>
+  return %logits, %k, %v : tensor<1x4x48xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
 }
 
 // New keys in front of the past: the general entry serves.
@@ -190,7 +196,7 @@ func.func @strict(%ids: tensor<1x4xi64> {bitnet.role = "tokens", onnx.name = "id
 func.func @reversed(%ids: tensor<1x1xi64> {bitnet.role = "tokens", onnx.name = "ids"}, %am: tensor<1x?xi64> {bitnet.role = "attention_mask"},
     %pos: tensor<1x1xi64> {bitnet.role = "positions"},
     %past: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 0 : i64}, %pastv: tensor<1x2x?x8xf32> {bitnet.role = "past", bitnet.state = 1 : i64})
-    -> (tensor<1x6x1x8xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
+    -> (tensor<1x1x48xf32> {bitnet.role = "logits", onnx.name = "logits"}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 0 : i64}, tensor<1x2x?x8xf32> {bitnet.role = "present", bitnet.state = 1 : i64})
     attributes {bitnet.entry = "decode"} {
   %none = onnx.NoValue {value}
   %zero = onnx.Constant dense<0> : tensor<i64>
@@ -239,6 +245,8 @@ func.func @reversed(%ids: tensor<1x1xi64> {bitnet.role = "tokens", onnx.name = "
   %ms = onnx.Add %sc, %mask : (tensor<1x6x1x?xf32>, tensor<1x?xf32>) -> tensor<1x6x1x?xf32>
   %sm = onnx.Softmax %ms : (tensor<1x6x1x?xf32>) -> tensor<1x6x1x?xf32>
   %y = onnx.MatMul %sm, %vh : (tensor<1x6x1x?xf32>, tensor<1x6x?x8xf32>) -> tensor<1x6x1x8xf32>
-  return %y, %k, %v : tensor<1x6x1x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
+  %logits_shape = onnx.Constant dense<[1, 1, 48]> : tensor<3xi64>
+  %logits = onnx.Reshape %y, %logits_shape : (tensor<1x6x1x8xf32>, tensor<3xi64>) -> tensor<1x1x48xf32>
+  return %logits, %k, %v : tensor<1x1x48xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
 }
 
