@@ -351,6 +351,7 @@ private:
     ArchiveSource archive;
     if (failed(collectArchive(archive)))
       return failure();
+    report.packedBytes = countPackedBytes();
     report.archiveBytes = archive.getBytes();
     StringRef tokenizerJson = tokenizer ? tokenizer->getBuffer() : "";
     if (llvm::Error failure =
@@ -361,6 +362,18 @@ private:
     (void)llvm::sys::fs::file_size(options.output, size);
     report.artifactBytes = size;
     return success();
+  }
+
+  /// Bytes of low-bit weights; entries share those of equal layers.
+  int64_t countPackedBytes() {
+    llvm::SmallDenseSet<int64_t> seen;
+    int64_t bytes = 0;
+    module->walk([&](LinearOp op) {
+      auto weight = op.getWeight().getDefiningOp<ArchiveOp>();
+      if (weight && op.getPacking() && seen.insert(weight.getOffset()).second)
+        bytes += op.getPacking()->getByteSize(op.getN(), op.getK());
+    });
+    return bytes;
   }
 
   LogicalResult collectArchive(ArchiveSource &archive) {
@@ -382,8 +395,6 @@ private:
         return error("an entry of the module's bitnet.archive is malformed: "
                      "expected an offset and a dense value");
       archive.insert(offset.getInt(), bytes);
-      if (entry.getAs<StringAttr>("kind"))
-        report.packedBytes += bytes.size();
     }
     return success();
   }
