@@ -1,5 +1,4 @@
-//===- Artifact.cpp - Writing artifacts
-//----------------------------------------===//
+//===- Artifact.cpp - Writing artifacts -----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -123,6 +122,13 @@ struct LinkedImage {
   std::string sectionNames;
 };
 
+/// The bytes of the sections that come before the archive.
+struct Payload {
+  std::string manifest;
+  llvm::StringRef tokenizer;
+  std::string kernels;
+};
+
 } // namespace
 
 static llvm::Error makeError(const llvm::Twine &message) {
@@ -219,16 +225,22 @@ static llvm::Error writeArchive(SealedStream &stream,
 /// they will lie must be known before: the header comes first.
 static llvm::Error writeSections(SealedStream &stream, LinkedImage &image,
                                  llvm::StringRef imageBytes,
-                                 llvm::StringRef manifest,
-                                 llvm::StringRef tokenizer,
+                                 const Payload &payload,
                                  const ArchiveSource &archive) {
   uint64_t position = llvm::alignTo(imageBytes.size(), BN_ALIGNMENT);
   uint64_t manifestOffset = position;
-  addSection(image, ".bitnet.manifest", position, manifest.size(), 1);
-  position += manifest.size();
-  if (!tokenizer.empty()) {
-    addSection(image, ".bitnet.tokenizer", position, tokenizer.size(), 1);
-    position += tokenizer.size();
+  addSection(image, ".bitnet.manifest", position, payload.manifest.size(), 1);
+  position += payload.manifest.size();
+  if (!payload.tokenizer.empty()) {
+    addSection(image, ".bitnet.tokenizer", position, payload.tokenizer.size(),
+               1);
+    position += payload.tokenizer.size();
+  }
+  uint64_t kernelsOffset = llvm::alignTo(position, BN_ALIGNMENT);
+  if (!payload.kernels.empty()) {
+    addSection(image, ".bitnet.kernels", kernelsOffset, payload.kernels.size(),
+               BN_ALIGNMENT);
+    position = kernelsOffset + payload.kernels.size();
   }
   uint64_t archiveOffset = llvm::alignTo(position, BN_ARCHIVE_ALIGNMENT);
   addSection(image, ".bitnet.archive", archiveOffset, archive.getBytes(),
@@ -243,8 +255,12 @@ static llvm::Error writeSections(SealedStream &stream, LinkedImage &image,
   stream.writeObject(image.header);
   stream.write(imageBytes.drop_front(sizeof(ELFHeader)));
   stream.padTo(manifestOffset);
-  stream.write(manifest);
-  stream.write(tokenizer);
+  stream.write(llvm::StringRef(payload.manifest));
+  stream.write(payload.tokenizer);
+  if (!payload.kernels.empty()) {
+    stream.padTo(kernelsOffset);
+    stream.write(llvm::StringRef(payload.kernels));
+  }
   stream.padTo(archiveOffset);
   if (llvm::Error error = writeArchive(stream, archive))
     return error;
@@ -259,20 +275,33 @@ static llvm::Error writeSections(SealedStream &stream, LinkedImage &image,
 
 /// Writes the whole artifact to an open file.
 static llvm::Error writeFile(int descriptor, LinkedImage &image,
-                             llvm::StringRef imageBytes,
-                             llvm::StringRef manifest,
-                             llvm::StringRef tokenizer,
+                             llvm::StringRef imageBytes, const Payload &payload,
                              const ArchiveSource &archive) {
   llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/false);
   SealedStream stream(os);
   llvm::Error error =
-      writeSections(stream, image, imageBytes, manifest, tokenizer, archive);
+      writeSections(stream, image, imageBytes, payload, archive);
   os.flush();
   std::error_code code = os.error();
   os.clear_error();
   if (error)
     return error;
   return code ? llvm::errorCodeToError(code) : llvm::Error::success();
+}
+
+/// What the manifest cannot express must not be written.
+static llvm::Error checkKernels(const ArtifactManifest &manifest) {
+  for (const ArtifactVariant &variant : manifest.variants) {
+    if (variant.device == BN_DEVICE_NONE &&
+        !(variant.kernels.empty() && variant.codes.empty()))
+      return makeError("the variant '" + variant.name +
+                       "' has kernels but no device");
+    for (const ArtifactKernel &kernel : variant.kernels)
+      if (kernel.code >= variant.codes.size())
+        return makeError("the kernel '" + kernel.name + "' of the variant '" +
+                         variant.name + "' has no code");
+  }
+  return llvm::Error::success();
 }
 
 llvm::Error bitnet::writeArtifact(llvm::StringRef outputPath,
@@ -288,16 +317,21 @@ llvm::Error bitnet::writeArtifact(llvm::StringRef outputPath,
   llvm::Expected<LinkedImage> image = readLinkedImage(linkedImage.getBuffer());
   if (!image)
     return llvm::createFileError(outputPath, image.takeError());
-  std::string manifestBytes =
+  if (llvm::Error error = checkKernels(manifest))
+    return llvm::createFileError(outputPath, std::move(error));
+  Payload payload;
+  payload.manifest =
       serializeManifest(manifest, archive.getBytes(), archive.getWeightBytes());
+  payload.tokenizer = tokenizerJson;
+  payload.kernels = serializeKernels(manifest);
 
   llvm::Expected<llvm::sys::fs::TempFile> file =
       llvm::sys::fs::TempFile::create(outputPath + ".%%%%%%.tmp",
                                       llvm::sys::fs::all_all);
   if (!file)
     return llvm::createFileError(outputPath, file.takeError());
-  llvm::Error error = writeFile(file->FD, *image, linkedImage.getBuffer(),
-                                manifestBytes, tokenizerJson, archive);
+  llvm::Error error =
+      writeFile(file->FD, *image, linkedImage.getBuffer(), payload, archive);
   if (error) {
     llvm::consumeError(file->discard());
     return llvm::createFileError(outputPath, std::move(error));

@@ -111,6 +111,8 @@ static bool find_sections(bn_file *file, const Elf64_Ehdr *header) {
       bytes = &file->manifest;
     else if (section_is_named(names, &section, ".bitnet.tokenizer"))
       bytes = &file->tokenizer;
+    else if (section_is_named(names, &section, ".bitnet.kernels"))
+      bytes = &file->kernels;
     else if (section_is_named(names, &section, ".bitnet.archive"))
       bytes = &file->archive;
     if (bytes && !section_bytes(file, &section, bytes))

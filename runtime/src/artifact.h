@@ -20,9 +20,10 @@ typedef struct bn_bytes {
 /* An artifact mapped read-only, whose seal was checked. */
 typedef struct bn_file {
   int descriptor;
-  bn_bytes image;                        /* the whole file */
-  uint16_t machine;                      /* ELF's e_machine */
-  bn_bytes manifest, tokenizer, archive; /* sections; data is NULL if absent */
+  bn_bytes image;   /* the whole file */
+  uint16_t machine; /* ELF's e_machine */
+  /* Sections; data is NULL if absent. */
+  bn_bytes manifest, tokenizer, kernels, archive;
 } bn_file;
 
 int32_t bn_file_open(const char *path, bn_file *file, bn_status *status);

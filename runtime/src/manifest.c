@@ -25,6 +25,7 @@ typedef struct bn_memory {
 /* Reads forward; after the first fault every read gives zeros. */
 typedef struct reader {
   const unsigned char *at, *end;
+  bn_bytes kernels;
   bn_manifest *manifest;
   const char *fault; /* NULL: none */
   bool out_of_memory;
@@ -157,12 +158,56 @@ static void read_entries(reader *reader) {
   }
 }
 
+static void read_kernel(reader *reader, bn_kernel *kernel) {
+  kernel->name = read_string(reader);
+  for (int i = 0; i < 3; ++i) {
+    kernel->block[i] = read_u32(reader);
+    if (!kernel->block[i])
+      set_fault(reader, "a kernel has an empty block");
+  }
+  kernel->shared_bytes = read_u32(reader);
+  kernel->argument_count = read_count(reader, 1);
+  uint8_t *arguments = allocate(reader, kernel->argument_count + 1ull, 1);
+  kernel->arguments = arguments;
+  if (arguments)
+    read_bytes(reader, arguments, kernel->argument_count);
+  for (uint32_t i = 0; i < kernel->argument_count && !reader->fault; ++i)
+    if (arguments[i] > BN_ARGUMENT_F32)
+      set_fault(reader, "an argument of a kernel is of an unknown kind");
+  uint64_t offset = read_u64(reader), bytes = read_u64(reader);
+  if (!bytes || offset % BN_ALIGNMENT || offset > reader->kernels.count ||
+      bytes > reader->kernels.count - offset)
+    set_fault(reader, "the code of a kernel lies outside its section");
+  if (!reader->fault)
+    kernel->code = (bn_bytes){reader->kernels.data + offset, bytes};
+}
+
+static const bn_kernel *read_kernels(reader *reader, bn_variant_info *variant) {
+  variant->device = read_u32(reader);
+  if (variant->device > BN_DEVICE_ROCM)
+    set_fault(reader, "a variant is for an unknown device");
+  variant->kernel_count = read_count(reader, MINIMUM_STRING + 36);
+  if (variant->device == BN_DEVICE_NONE && variant->kernel_count)
+    set_fault(reader, "a variant has kernels but no device");
+  bn_kernel *kernels =
+      allocate(reader, variant->kernel_count, sizeof(bn_kernel));
+  for (uint32_t i = 0; i < variant->kernel_count && !reader->fault; ++i) {
+    read_kernel(reader, &kernels[i]);
+    if (!reader->fault && variant->device == BN_DEVICE_CUDA &&
+        kernels[i].code.data[kernels[i].code.count - 1])
+      set_fault(reader, "the PTX of a kernel does not end in a NUL");
+  }
+  return kernels;
+}
+
 static void read_variants(reader *reader) {
   bn_manifest *manifest = reader->manifest;
   bn_model_info *info = &manifest->info;
-  info->variant_count = read_count(reader, MINIMUM_STRING + 4);
+  info->variant_count = read_count(reader, MINIMUM_STRING + 12);
   manifest->variants =
       allocate(reader, info->variant_count, sizeof(bn_variant_info));
+  manifest->kernels =
+      allocate(reader, info->variant_count, sizeof(bn_kernel *));
   info->variants = manifest->variants;
   for (uint32_t i = 0; i < info->variant_count && !reader->fault; ++i) {
     bn_variant_info *variant = &manifest->variants[i];
@@ -173,6 +218,7 @@ static void read_variants(reader *reader) {
     variant->features = features;
     for (uint32_t j = 0; j < variant->feature_count && !reader->fault; ++j)
       features[j] = read_string(reader);
+    manifest->kernels[i] = read_kernels(reader, variant);
   }
 }
 
@@ -228,11 +274,14 @@ static void read_body(reader *reader) {
     set_fault(reader, "more bytes follow it");
 }
 
-int32_t bn_manifest_read(bn_bytes bytes, const char *path,
+int32_t bn_manifest_read(bn_bytes bytes, bn_bytes kernels, const char *path,
                          bn_manifest *manifest, bn_status *status) {
   memset(manifest, 0, sizeof(*manifest));
   manifest->info.struct_size = sizeof(manifest->info);
-  reader reader = {bytes.data, bytes.data + bytes.count, manifest, NULL, false};
+  reader reader = {.at = bytes.data,
+                   .end = bytes.data + bytes.count,
+                   .kernels = kernels,
+                   .manifest = manifest};
   if (read_u32(&reader) != BN_MANIFEST_MAGIC)
     set_fault(&reader, "it begins with the wrong magic number");
   uint32_t version = read_u32(&reader);

@@ -25,8 +25,8 @@ bool bn_read_options(const void *options, void *defaults, uint32_t bytes) {
 
 static int32_t read_manifest(const char *path, bn_model *model,
                              bn_status *status) {
-  int32_t code =
-      bn_manifest_read(model->file.manifest, path, &model->manifest, status);
+  int32_t code = bn_manifest_read(model->file.manifest, model->file.kernels,
+                                  path, &model->manifest, status);
   if (code)
     return code;
   bn_manifest *manifest = &model->manifest;
@@ -41,7 +41,7 @@ static int32_t read_manifest(const char *path, bn_model *model,
   bool same_machine = model->file.machine == bn_machine_of_process();
   for (uint32_t i = 0; i < manifest->info.variant_count; ++i) {
     bn_variant_info *variant = &manifest->variants[i];
-    variant->runnable = same_machine;
+    variant->runnable = same_machine && variant->device == BN_DEVICE_NONE;
     for (uint32_t j = 0; j < variant->feature_count; ++j)
       variant->runnable =
           variant->runnable && bn_cpu_has(&model->cpu, variant->features[j]);

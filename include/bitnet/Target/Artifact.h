@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An artifact is a linked ELF64 image to which the manifest, the tokenizer and
-// the weights are added as sections, sealed by a digest. The format is
-// described in bitnet/artifact.h, which the runtime shares.
+// An artifact is a linked ELF64 image to which the manifest, the tokenizer, the
+// kernels and the weights are added as sections, sealed by a digest. The format
+// is described in bitnet/artifact.h, which the runtime shares.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,6 +23,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBufferRef.h"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -46,10 +47,23 @@ struct ArtifactTensor {
   std::vector<ArtifactDim> dims;
 };
 
-/// The code for one level of CPU features.
+/// A function that runs on a device.
+struct ArtifactKernel {
+  std::string name;                          // the entry point in its code
+  std::array<uint32_t, 3> block = {1, 1, 1}; // work items of a workgroup
+  uint32_t sharedBytes = 0; // of workgroup memory beyond what the code declares
+  std::vector<bn_argument_kind> arguments = {};
+  size_t code = 0; // which of the variant's codes
+};
+
+/// The code for one level of CPU features, or for a kind of device.
 struct ArtifactVariant {
   std::string name;
-  std::vector<std::string> features; // in LLVM's spelling
+  std::vector<std::string> features; // in LLVM's spelling, or the device's
+  bn_device_kind device = BN_DEVICE_NONE;
+  std::vector<ArtifactKernel> kernels =
+      {};                              // in the order that the host code knows
+  std::vector<std::string> codes = {}; // PTX texts, or SPIR-V modules
 };
 
 /// Memory that a session keeps between calls, such as a cache tensor.
@@ -81,6 +95,9 @@ struct ArtifactManifest {
 /// The manifest's bytes in the file.
 std::string serializeManifest(const ArtifactManifest &manifest,
                               uint64_t archiveBytes, uint64_t weightBytes);
+
+/// The codes of all kernels, as the manifest refers to them.
+std::string serializeKernels(const ArtifactManifest &manifest);
 
 //===----------------------------------------------------------------------===//
 // Archive

@@ -11,6 +11,7 @@
  *
  *   .bitnet.manifest    what the model is: signature, variants, entries
  *   .bitnet.tokenizer   tokenizer.json as given to the compiler (may be absent)
+ *   .bitnet.kernels     code for devices: PTX, SPIR-V (may be absent)
  *   .bitnet.archive     the weights, page-aligned, each entry 64-byte aligned
  *
  * The file ends with a bn_seal, which covers every byte before it.
@@ -32,7 +33,11 @@
  *   list<state>            one per cache tensor
  *   list<entry>
  *
- *   variant := str name, list<str> features (LLVM's spelling)
+ *   variant := str name, list<str> features (of the CPU, in LLVM's spelling, or
+ *              of the device), u32 device (bn_device_kind), list<kernel>
+ *   kernel  := str name, u32 block[3], u32 shared_bytes,
+ *              list<u8> arguments (bn_argument_kind), u64 code_offset,
+ *              u64 code_bytes (both in .bitnet.kernels)
  *   state   := str name, u64 bytes
  *   entry   := str name, u32 kind, i64 tokens, u64 workspace_bytes,
  *              u64 macs (multiply-adds of a call's matmuls; 0: unknown),
@@ -52,11 +57,11 @@
 extern "C" {
 #endif
 
-#define BN_ABI_VERSION 1u
+#define BN_ABI_VERSION 2u
 #define BN_MANIFEST_MAGIC 0x314D4E42u     /* "BNM1" */
 #define BN_SEAL_MAGIC 0x4C414553544E42ull /* "BNTSEAL" */
 #define BN_MAX_RANK 8
-#define BN_ALIGNMENT 64 /* of workspaces, states and archive entries */
+#define BN_ALIGNMENT 64 /* of workspaces, states, archive entries, kernels */
 #define BN_ARCHIVE_ALIGNMENT 4096 /* of the archive in the file */
 
 /* The last bytes of an artifact. */
@@ -66,10 +71,37 @@ typedef struct bn_seal {
   uint64_t digest;     /* XXH3-64 of every byte before the seal */
 } bn_seal;
 
+/* Where a variant's kernels run. */
+typedef enum bn_device_kind {
+  BN_DEVICE_NONE = 0,   /* no kernels: all code is the CPU's */
+  BN_DEVICE_CUDA = 1,   /* code is PTX text with a NUL at its end */
+  BN_DEVICE_VULKAN = 2, /* code is a SPIR-V module */
+  BN_DEVICE_ROCM = 3,   /* code is a code object; the runtime cannot run it */
+} bn_device_kind;
+
+/* What an argument of a kernel is, and so what its 64 bits hold at a launch.
+ *
+ * CUDA passes the arguments in their order. Vulkan binds the buffers, counted
+ * by themselves, to bindings 0, 1, ... of descriptor set 0, each from its
+ * address to the end of its allocation, and passes the other arguments as push
+ * constants: 32-bit words in their order without padding, the low word of an
+ * i64 first. */
+typedef enum bn_argument_kind {
+  BN_ARGUMENT_BUFFER = 0, /* a BN_ALIGNMENT-aligned device address */
+  BN_ARGUMENT_I32 = 1,    /* in the low half */
+  BN_ARGUMENT_I64 = 2,
+  BN_ARGUMENT_F32 = 3, /* its bits, in the low half */
+} bn_argument_kind;
+
 /* Runs task(context, begin, end) over disjoint ranges that cover [0, count). */
 typedef void (*bn_task_fn)(void *context, int64_t begin, int64_t end);
 
-/* What compiled code may ask of its host. */
+/* What compiled code may ask of its host.
+ *
+ * In the variant of a device all memory that a bn_call names, its archive,
+ * workspace, states, inputs and outputs, and all that `allocate` gives is the
+ * device's: pointers hold 64-bit device addresses, which only kernels and the
+ * functions below may follow. */
 typedef struct bn_environment {
   uint32_t struct_size;
   uint32_t abi_version;
@@ -81,6 +113,24 @@ typedef struct bn_environment {
   void (*release)(void *user, void *pointer);
   void (*parallel_for)(void *user, bn_task_fn task, void *context,
                        int64_t count);
+
+  /* NULL but in the variant of a device. Each takes effect after those before
+     it, and gives a bn_entry_result, which the entry returns where it is not
+     BN_ENTRY_OK. Called from the entry's own thread only. */
+
+  /* Launches the kernel of that index in the variant's list on grid[0] x
+     grid[1] x grid[2] workgroups, none where one of them is 0. Each argument
+     takes 64 bits. */
+  int32_t (*launch)(void *user, uint32_t kernel, const uint32_t *grid,
+                    const uint64_t *arguments);
+  /* Copies within the device. The ranges do not overlap. */
+  int32_t (*copy)(void *user, uint64_t destination, uint64_t source,
+                  uint64_t bytes);
+  /* Copies to the host, and waits for that. */
+  int32_t (*read)(void *user, void *host, uint64_t source, uint64_t bytes);
+  /* Copies from the host, whose memory may then change. */
+  int32_t (*write)(void *user, uint64_t destination, const void *host,
+                   uint64_t bytes);
 } bn_environment;
 
 /* A dense row-major tensor; the rank and the dtype are the manifest's. */
@@ -117,8 +167,9 @@ typedef struct bn_call {
 typedef enum bn_entry_result {
   BN_ENTRY_OK = 0,
   BN_ENTRY_OUT_OF_MEMORY = 1,
-  BN_ENTRY_BAD_SHAPE = 2, /* the inputs' shapes do not fit together */
-  BN_ENTRY_BAD_INDEX = 3, /* an index (a token id, say) is out of range */
+  BN_ENTRY_BAD_SHAPE = 2,     /* the inputs' shapes do not fit together */
+  BN_ENTRY_BAD_INDEX = 3,     /* an index (a token id, say) is out of range */
+  BN_ENTRY_DEVICE_FAILED = 4, /* a device could not do what it was asked */
 } bn_entry_result;
 
 typedef int32_t (*bn_entry_fn)(const bn_call *call);

@@ -65,7 +65,9 @@ typedef struct bn_variant_info {
   const char *name;
   uint32_t feature_count;
   const char *const *features;
-  int32_t runnable; /* this machine has every feature */
+  int32_t runnable; /* this machine has every feature, and the device */
+  uint32_t device;  /* bn_device_kind */
+  uint32_t kernel_count;
 } bn_variant_info;
 
 /* What a model is. Lives as long as the model. */

@@ -36,7 +36,7 @@ TestArtifact bitnet_test::tinyDecoder(bool cached) {
   TestArtifact artifact;
   artifact.image = readFile(TINY_DECODER_IMAGE);
   artifact.tokenizer = tinyTokenizer();
-  artifact.variants = {str("base") + list({})};
+  artifact.variants = {variant("base")};
   artifact.maxContext = cached ? 40 : 0;
   artifact.cacheBytes = 40 * sizeof(float);
   artifact.vocabulary = cached ? 16 : 0;

@@ -301,6 +301,45 @@ TEST(BadManifest, HugeCounts) {
   openFails(artifact.build(), BN_CORRUPT);
 }
 
+TEST(BadManifest, Kernels) {
+  auto with = [](const std::string &variant) {
+    TestArtifact artifact;
+    artifact.kernels = std::string(64, 'x') + "code";
+    artifact.variants.push_back(variant);
+    return artifact.build();
+  };
+  auto onVulkan = [&](const std::string &kernel) {
+    return with(variant("gpu", {}, BN_DEVICE_VULKAN, {kernel}));
+  };
+  std::string good = kernel("k", std::string("\0\3", 2), 64, 4, 32);
+  TemporaryFile file(onVulkan(good));
+  Model model = openModel(file.path());
+  const bn_variant_info &info = bn_model_get_info(model.get())->variants[3];
+  EXPECT_EQ(info.device, uint32_t(BN_DEVICE_VULKAN));
+  EXPECT_EQ(info.kernel_count, 1u);
+
+  std::string outside = "lies outside its section";
+  for (const std::string &bad :
+       {kernel("k", "", 64, 5), kernel("k", "", 0, 0), kernel("k", "", 32, 4),
+        kernel("k", "", 128, 0), kernel("k", "", 64, UINT64_MAX),
+        kernel("k", "", UINT64_MAX - 63, 4)})
+    EXPECT_TRUE(contains(openFails(onVulkan(bad), BN_CORRUPT), outside));
+  EXPECT_TRUE(
+      contains(openFails(onVulkan(kernel("k", "\4", 64, 4)), BN_CORRUPT),
+               "unknown kind"));
+  EXPECT_TRUE(contains(
+      openFails(onVulkan(kernel("k", "", 64, 4, /*block=*/0)), BN_CORRUPT),
+      "empty block"));
+  EXPECT_TRUE(contains(openFails(with(variant("gpu", {}, 4)), BN_CORRUPT),
+                       "unknown device"));
+  EXPECT_TRUE(contains(
+      openFails(with(variant("gpu", {}, BN_DEVICE_NONE, {good})), BN_CORRUPT),
+      "no device"));
+  EXPECT_TRUE(contains(
+      openFails(with(variant("gpu", {}, BN_DEVICE_CUDA, {good})), BN_CORRUPT),
+      "does not end in a NUL"));
+}
+
 TEST(BadManifest, ContradictsItself) {
   TestArtifact artifact;
   artifact.entries.clear();

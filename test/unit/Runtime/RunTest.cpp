@@ -200,7 +200,7 @@ TEST_F(SessionTest, RefusesOptions) {
 
 TEST_F(SessionTest, NoVariantRuns) {
   TestArtifact artifact;
-  artifact.variants = {str("only") + list({str("imaginary")})};
+  artifact.variants = {variant("only", {"imaginary"})};
   TemporaryFile other(artifact.build());
   model = openModel(other.path());
   std::string message =

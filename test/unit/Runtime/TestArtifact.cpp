@@ -80,6 +80,24 @@ std::string bitnet_test::tensor(const std::string &name, uint32_t dtype,
   return str(name) + u32(dtype) + list(dims);
 }
 
+std::string bitnet_test::variant(const std::string &name,
+                                 const std::vector<std::string> &features,
+                                 uint32_t device,
+                                 const std::vector<std::string> &kernels) {
+  std::vector<std::string> names;
+  for (const std::string &feature : features)
+    names.push_back(str(feature));
+  return str(name) + list(names) + u32(device) + list(kernels);
+}
+
+std::string bitnet_test::kernel(const std::string &name,
+                                const std::string &arguments,
+                                uint64_t codeOffset, uint64_t codeBytes,
+                                uint32_t block) {
+  return str(name) + u32(block) + u32(1) + u32(1) + u32(0) + str(arguments) +
+         u64(codeOffset) + u64(codeBytes);
+}
+
 std::string bitnet_test::fixedDim(int64_t extent) {
   return u64(extent) + str("");
 }
@@ -107,8 +125,8 @@ TestArtifact::TestArtifact()
     : image(readFile(BITNET_TEST_IMAGE)), tokenizer("{\"model\": {}}") {
   const float weights[] = {0.5f, 1.0f};
   archive.assign(reinterpret_cast<const char *>(weights), sizeof(weights));
-  variants = {str("base") + list({}), str("better") + list({}),
-              str("best") + list({str("+imaginary"), str("impossible")})};
+  variants = {variant("base"), variant("better"),
+              variant("best", {"+imaginary", "impossible"})};
   entries = {entry("main", BN_ENTRY_MAIN, 0, 64,
                    {tensor("x", 1, {dynamicDim("n"), fixedDim(3)}),
                     tensor("y", 1, {dynamicDim("n"), fixedDim(3)}),
@@ -165,6 +183,8 @@ std::string TestArtifact::build(const std::string &manifest) const {
   add(".bitnet.manifest", manifest, 1);
   if (!tokenizer.empty())
     add(".bitnet.tokenizer", tokenizer, 1);
+  if (!kernels.empty())
+    add(".bitnet.kernels", kernels, BN_ALIGNMENT);
   add(".bitnet.archive", archive, BN_ARCHIVE_ALIGNMENT);
   sections[header.e_shstrndx].sh_offset = file.size();
   sections[header.e_shstrndx].sh_size = names.size();

@@ -41,6 +41,14 @@ std::string str(const std::string &value);
 std::string list(const std::vector<std::string> &elements);
 std::string tensor(const std::string &name, uint32_t dtype,
                    const std::vector<std::string> &dims);
+/// `features` and `kernels` are lists' elements.
+std::string variant(const std::string &name,
+                    const std::vector<std::string> &features = {},
+                    uint32_t device = BN_DEVICE_NONE,
+                    const std::vector<std::string> &kernels = {});
+/// `arguments` are the kinds, a byte each.
+std::string kernel(const std::string &name, const std::string &arguments,
+                   uint64_t codeOffset, uint64_t codeBytes, uint32_t block = 1);
 std::string fixedDim(int64_t extent);
 std::string dynamicDim(const std::string &symbol);
 
@@ -49,7 +57,7 @@ std::string dynamicDim(const std::string &symbol);
 struct TestArtifact {
   TestArtifact();
 
-  std::string image, tokenizer, archive;
+  std::string image, tokenizer, kernels, archive;
   uint32_t manifestVersion = BN_ABI_VERSION;
   int64_t maxContext = 70, vocabulary = 16;
   uint64_t cacheBytes = 70 * sizeof(int64_t);

@@ -1,5 +1,4 @@
-//===- ArtifactTest.cpp - Writing artifacts, and reading them back
-//----------===//
+//===- ArtifactTest.cpp - Writing artifacts, and reading them back --------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -69,7 +68,7 @@ protected:
                     const std::string &tokenizer = "{}") {
     return llvm::toString(writeArtifact(output,
                                         llvm::MemoryBufferRef(image, "image"),
-                                        makeManifest(), tokenizer, archive));
+                                        manifest, tokenizer, archive));
   }
 
   /// The names in the folder.
@@ -90,6 +89,7 @@ protected:
 
   llvm::SmallString<128> folder;
   std::string output;
+  ArtifactManifest manifest = makeManifest();
   std::string image = readFile(BITNET_TEST_IMAGE);
   std::string weights{"\0\0\0\x3f\0\0\x80\x3f", 8}; // 0.5 and 1
 };
@@ -224,6 +224,53 @@ TEST_F(ArtifactTest, EmptyArchiveAndTokenizer) {
   ASSERT_NE(model, nullptr);
   EXPECT_EQ(bn_model_get_info(model.get())->archive_bytes, 0u);
   EXPECT_EQ(bn_model_get_info(model.get())->tokenizer, nullptr);
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+TEST_F(ArtifactTest, KernelsRoundTrip) {
+  manifest.variants.push_back({"cuda", {"sm_80"}, BN_DEVICE_CUDA});
+  ArtifactVariant &cuda = manifest.variants.back();
+  cuda.codes = {"first text", "second"};
+  cuda.kernels = {{"one", {32, 2, 1}, 0, {BN_ARGUMENT_BUFFER}, 1},
+                  {"two", {64, 1, 1}, 512, {}, 0},
+                  {"three", {1, 1, 1}, 0, {BN_ARGUMENT_F32}, 1}};
+  manifest.variants.push_back({"vulkan", {"int8"}, BN_DEVICE_VULKAN});
+  ArtifactVariant &vulkan = manifest.variants.back();
+  vulkan.codes = {"words"};
+  vulkan.kernels = {{"one", {8, 1, 1}, 0, {BN_ARGUMENT_I64}, 0}};
+  ASSERT_EQ(write(makeArchive()), "");
+
+  Model model = openModel(output.c_str());
+  ASSERT_NE(model, nullptr);
+  const bn_model_info *info = bn_model_get_info(model.get());
+  ASSERT_EQ(info->variant_count, 4u);
+  EXPECT_EQ(info->variants[0].device, uint32_t(BN_DEVICE_NONE));
+  EXPECT_EQ(info->variants[0].kernel_count, 0u);
+  EXPECT_EQ(info->variants[2].device, uint32_t(BN_DEVICE_CUDA));
+  EXPECT_EQ(info->variants[2].kernel_count, 3u);
+  EXPECT_STREQ(info->variants[2].features[0], "sm_80");
+  EXPECT_EQ(info->variants[3].device, uint32_t(BN_DEVICE_VULKAN));
+  // The runtime checked where each code lies, and that PTX ends in a NUL.
+  std::string codes = serializeKernels(manifest);
+  EXPECT_EQ(codes.substr(0, 11), std::string("first text\0", 11));
+  EXPECT_EQ(codes.substr(64, 7), std::string("second\0", 7));
+  EXPECT_EQ(codes.substr(128), "words");
+  EXPECT_NE(readFile(output).find(codes), std::string::npos);
+}
+
+TEST_F(ArtifactTest, RefusesBadKernels) {
+  manifest.variants.back().kernels = {{"lost"}};
+  EXPECT_NE(write(makeArchive()).find("kernels but no device"),
+            std::string::npos);
+  manifest.variants.back().device = BN_DEVICE_VULKAN;
+  EXPECT_NE(write(makeArchive())
+                .find("'lost' of the variant 'best' has no "
+                      "code"),
+            std::string::npos);
+  EXPECT_TRUE(files().empty());
 }
 
 //===----------------------------------------------------------------------===//
