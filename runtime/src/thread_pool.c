@@ -27,8 +27,12 @@ enum {
 
 typedef struct worker {
   alignas(CACHE_LINE) atomic_uint jobs; /* handed to this worker so far */
+  /* The last job that somebody took. A worker that comes late, because it slept
+     or another process has its processor, finds that the caller has taken its
+     job. */
+  atomic_uint taken;
   atomic_bool sleeping;
-  /* The job; written before `jobs` grows, read after. */
+  /* The job; written before `jobs` grows, read by who takes it. */
   bn_task_fn task; /* NULL: end */
   void *context;
   int64_t begin, end;
@@ -95,6 +99,12 @@ static void await_job(worker *self, unsigned seen) {
   pthread_mutex_unlock(&self->mutex);
 }
 
+/* Takes job `number` of the worker, unless it is taken. */
+static bool take_job(worker *of, unsigned number) {
+  unsigned before = number - 1;
+  return atomic_compare_exchange_strong(&of->taken, &before, number);
+}
+
 static void hand_out(worker *to, bn_task_fn task, void *context, int64_t begin,
                      int64_t end) {
   to->task = task;
@@ -138,8 +148,11 @@ static void await_finish(bn_thread_pool *pool) {
 
 static void *run_worker(void *argument) {
   worker *self = argument;
-  for (unsigned seen = 0;; ++seen) {
+  for (unsigned seen = 0;;) {
     await_job(self, seen);
+    seen = atomic_load(&self->jobs);
+    if (!take_job(self, seen))
+      continue;
     if (!self->task)
       return NULL;
     self->task(self->context, self->begin, self->end);
@@ -149,6 +162,7 @@ static void *run_worker(void *argument) {
 
 static bool start_worker(bn_thread_pool *pool, worker *self) {
   atomic_init(&self->jobs, 0);
+  atomic_init(&self->taken, 0);
   atomic_init(&self->sleeping, false);
   self->pool = pool;
   pthread_mutex_init(&self->mutex, NULL);
@@ -199,6 +213,14 @@ void bn_thread_pool_destroy(bn_thread_pool *pool) {
   free(pool);
 }
 
+/* Does the worker's newest job if it has not begun. */
+static void do_late_job(worker *late) {
+  if (!take_job(late, atomic_load(&late->jobs)))
+    return;
+  late->task(late->context, late->begin, late->end);
+  atomic_fetch_sub(&late->pool->pending, 1);
+}
+
 int32_t bn_thread_pool_size(const bn_thread_pool *pool) {
   return pool->threads;
 }
@@ -223,6 +245,8 @@ void bn_thread_pool_run(bn_thread_pool *pool, bn_task_fn task, void *context,
     hand_out(&pool->workers[i - 1], task, context, part_begin(count, parts, i),
              part_begin(count, parts, i + 1));
   task(context, 0, part_begin(count, parts, 1));
+  for (int64_t i = 1; i < parts; ++i)
+    do_late_job(&pool->workers[i - 1]);
   await_finish(pool);
   atomic_store(&pool->busy, false);
 }

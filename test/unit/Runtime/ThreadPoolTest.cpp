@@ -11,6 +11,7 @@ extern "C" {
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <gtest/gtest.h>
 #include <mutex>
 #include <thread>
@@ -121,16 +122,36 @@ TEST_P(ThreadPoolTest, RunsNestedLoopsInline) {
 
 TEST_P(ThreadPoolTest, UsesItsThreads) {
   std::mutex mutex;
+  std::condition_variable begun;
   std::vector<std::thread::id> threads;
+  // No range ends before all have begun, so none is taken over.
   runLoop(pool, 1000, [&](int64_t, int64_t) {
-    std::lock_guard<std::mutex> lock(mutex);
+    std::unique_lock<std::mutex> lock(mutex);
     threads.push_back(std::this_thread::get_id());
+    begun.notify_all();
+    begun.wait_for(lock, std::chrono::seconds(30),
+                   [&] { return threads.size() == size_t(GetParam()); });
   });
   std::sort(threads.begin(), threads.end());
   EXPECT_EQ(std::unique(threads.begin(), threads.end()), threads.end());
   EXPECT_EQ(threads.size(), size_t(GetParam()));
   EXPECT_TRUE(std::binary_search(threads.begin(), threads.end(),
                                  std::this_thread::get_id()));
+}
+
+TEST_P(ThreadPoolTest, RunsEveryRangeOnceWhoeverTakesIt) {
+  // Ranges too short for a sleeping thread to come in time.
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<std::atomic<int>> visits(GetParam());
+    runLoop(pool, GetParam(), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        ++visits[i];
+    });
+    for (const std::atomic<int> &count : visits)
+      ASSERT_EQ(count, 1);
+    if (round % 100 == 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest,
