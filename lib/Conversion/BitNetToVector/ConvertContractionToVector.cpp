@@ -197,14 +197,34 @@ private:
     return b->toFloat(b->load(operand(i), indicesOf(i, index)));
   }
 
+  /// A single token streams the weights: fetches those of a later output.
+  void prefetch(SmallVector<Value> index) {
+    std::optional<int64_t> depth = KernelBuilder::constant(extent(k));
+    bool isStream =
+        m < 0 || KernelBuilder::constant(extent(m)).value_or(0) == 1;
+    if (!isStream || !depth)
+      return;
+    int64_t rowBytes = llvm::divideCeil(
+        *depth *
+            cast<MemRefType>(operand(w).getType()).getElementTypeBitWidth(),
+        8);
+    index = offsetBy(index, n, llvm::divideCeil(prefetchBytes, rowBytes));
+    b->prefetch(operand(w), indicesOf(w, index));
+  }
+
+  /// How far ahead of a stream's loads weights are fetched.
+  static constexpr int64_t prefetchBytes = 8192;
+
   /// tokens x count dot products along a contiguous K.
   void microDots(SmallVector<Value> index, int64_t tokens, int64_t count) {
     Value depth = extent(k), bulk = b->mul(b->floorDiv(depth, lanes), lanes);
     auto step = [&](Value i, ValueRange so, auto load) {
       index[k] = i;
       SmallVector<Value> rows, next(so);
-      for (int64_t o = 0; o < count; ++o)
+      for (int64_t o = 0; o < count; ++o) {
         rows.push_back(load(w, offsetBy(index, n, o)));
+        prefetch(offsetBy(index, n, o));
+      }
       for (int64_t t = 0; t < tokens; ++t) {
         Value activation = load(a, offsetBy(index, m, t));
         for (int64_t o = 0; o < count; ++o)

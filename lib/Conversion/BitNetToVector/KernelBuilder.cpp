@@ -71,6 +71,11 @@ void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
   create<memref::StoreOp>(value, memref, indices);
 }
 
+void KernelBuilder::prefetch(Value memref, ValueRange indices) {
+  create<memref::PrefetchOp>(memref, indices, /*isWrite=*/false,
+                             /*locality=*/3, /*isData=*/true);
+}
+
 Value KernelBuilder::maximum(Value value, Value low) {
   Value above = create<arith::CmpFOp>(arith::CmpFPredicate::OGT, value, low);
   return create<arith::SelectOp>(above, value, low);

@@ -53,6 +53,8 @@ public:
 
   Value load(Value memref, ValueRange indices);
   void store(Value value, Value memref, ValueRange indices);
+  /// Asks for an element soon to be read; it may lie past the memref's end.
+  void prefetch(Value memref, ValueRange indices);
 
   /// max(value, low) as the machine does it: `low` where value is NaN.
   Value maximum(Value value, Value low);

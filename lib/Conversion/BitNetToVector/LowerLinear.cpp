@@ -152,9 +152,7 @@ private:
         [&](Value block, ValueRange so) {
           Value offset = b.add(base, b.mul(block, blockBytes));
           if (tile.tokens == 1)
-            b.create<memref::PrefetchOp>(
-                op.getWeight(), b.add(offset, prefetchBytes),
-                /*isWrite=*/false, /*locality=*/3, /*isData=*/true);
+            b.prefetch(op.getWeight(), b.add(offset, prefetchBytes));
           SmallVector<Value> weights;
           for (int64_t v = 0; v < tile.vectors; ++v)
             weights.push_back(b.loadVector(

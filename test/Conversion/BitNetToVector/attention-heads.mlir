@@ -1,0 +1,32 @@
+// RUN: bitnet-opt %s --convert-bitnet-to-vector --split-input-file | FileCheck %s
+
+// The three heads of a group share each row of the cache, as far as 32 registers
+// reach; a single token fetches values while it meets keys, and the other way round.
+module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
+// CHECK-LABEL: func.func @grouped
+// CHECK: scf.parallel {{.*}} to (%c2
+// CHECK: memref.alloca() : memref<3x80xf32>
+// CHECK: memref.prefetch
+// CHECK: vector.shuffle
+// CHECK: memref.prefetch
+func.func @grouped(%q: memref<1x6x1x64xf32>, %k: memref<1x2x8x64xf32>, %v: memref<1x2x8x64xf32>, %p: index, %y: memref<1x6x1x64xf32>) {
+  bitnet.attention ins(%q, %k, %v : memref<1x6x1x64xf32>, memref<1x2x8x64xf32>, memref<1x2x8x64xf32>)
+    position(%p) outs(%y : memref<1x6x1x64xf32>) {scale = 0.125 : f32, causal}
+  return
+}
+}
+
+// -----
+
+// Wide heads go one by one, and a chunk of tokens fetches nothing.
+module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
+// CHECK-LABEL: func.func @wide
+// CHECK-NOT: memref.prefetch
+// CHECK: memref.alloca() : memref<1x80xf32>
+// CHECK-NOT: memref.prefetch
+func.func @wide(%q: memref<1x6x4x256xf32>, %k: memref<1x2x8x256xf32>, %v: memref<1x2x8x256xf32>, %p: index, %y: memref<1x6x4x256xf32>) {
+  bitnet.attention ins(%q, %k, %v : memref<1x6x4x256xf32>, memref<1x2x8x256xf32>, memref<1x2x8x256xf32>)
+    position(%p) outs(%y : memref<1x6x4x256xf32>) {scale = 0.125 : f32, causal}
+  return
+}
+}
