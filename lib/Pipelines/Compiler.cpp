@@ -1,5 +1,4 @@
-//===- Compiler.cpp - From a model's file to an artifact
-//-----------------------------------===//
+//===- Compiler.cpp - From a model's file to an artifact ------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,6 +10,7 @@
 #include "bitnet/Import/ImportONNX.h"
 #include "bitnet/Pipelines/LoopsPhase.h"
 #include "bitnet/Pipelines/Manifest.h"
+#include "bitnet/Support/RawElements.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/CodeGen.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -384,24 +384,13 @@ private:
       auto entry = dyn_cast<DictionaryAttr>(element);
       auto offset = entry ? entry.getAs<IntegerAttr>("offset") : nullptr;
       Attribute value = entry ? entry.get("value") : nullptr;
-      ArrayRef<char> bytes;
-      if (auto dense = dyn_cast_or_null<DenseElementsAttr>(value))
-        bytes = dense.getRawData();
-      else if (auto resource =
-                   dyn_cast_or_null<DenseResourceElementsAttr>(value))
-        bytes = getResourceBytes(resource);
       if (!offset || offset.getInt() < 0 ||
           !isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr>(value))
         return error("an entry of the module's bitnet.archive is malformed: "
                      "expected an offset and a dense value");
-      archive.insert(offset.getInt(), bytes);
+      archive.insert(offset.getInt(), getRawBytes(value));
     }
     return success();
-  }
-
-  static ArrayRef<char> getResourceBytes(DenseResourceElementsAttr resource) {
-    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-    return blob ? blob->getData() : ArrayRef<char>();
   }
 
   MLIRContext &context;

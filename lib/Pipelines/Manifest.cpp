@@ -1,5 +1,4 @@
-//===- Manifest.cpp - What an artifact says of itself
-//-----------------------------------===//
+//===- Manifest.cpp - What an artifact says of itself ---------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Report.cpp - The compiler's report as JSON
-//-----------------------------------===//
+//===- Report.cpp - The compiler's report as JSON -------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- CommandLine.cpp - The options of bitnet-compile
-//-----------------------------------===//
+//===- CommandLine.cpp - The options of bitnet-compile --------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- CommandLine.h - The options of bitnet-compile
-//-----------------------------------===//
+//===- CommandLine.h - The options of bitnet-compile ------------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- bitnet-compile.cpp - The ahead-of-time compiler
-//-----------------------------------===//
+//===- bitnet-compile.cpp - The ahead-of-time compiler --------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,6 +12,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -72,20 +72,43 @@ private:
   bool shown;
 };
 
-LogicalResult writeReport(StringRef path, const CompileReport &report) {
-  std::error_code code;
-  llvm::raw_fd_ostream file(path, code);
-  if (!code) {
-    file << report.toJSON();
-    file.close();
-    code = file.error();
-    file.clear_error();
+/// The file of --report, open before the work begins; gone unless kept.
+class ReportFile {
+public:
+  explicit ReportFile(StringRef path) : path(path) {}
+
+  bool open() {
+    if (path.empty())
+      return true;
+    std::error_code code;
+    file = std::make_unique<llvm::ToolOutputFile>(path, code,
+                                                  llvm::sys::fs::OF_None);
+    return !code || isError(code);
   }
-  if (code)
-    return fail("cannot write the report '" + path + "': " + code.message()),
-           failure();
-  return success();
-}
+
+  bool write(const CompileReport &report) {
+    if (!file)
+      return true;
+    file->os() << report.toJSON();
+    file->os().close();
+    std::error_code code = file->os().error();
+    file->os().clear_error();
+    if (code)
+      return isError(code);
+    file->keep();
+    return true;
+  }
+
+private:
+  bool isError(std::error_code code) {
+    file.reset();
+    (void)fail("cannot write the report '" + path + "': " + code.message());
+    return false;
+  }
+
+  std::string path;
+  std::unique_ptr<llvm::ToolOutputFile> file;
+};
 
 } // namespace
 
@@ -137,12 +160,20 @@ int main(int argc, char **argv) {
                    << "\n";
     return success();
   });
+  for (StringRef other : {line.model, line.output, line.tokenizer})
+    if (!line.report.empty() &&
+        (line.report == other || llvm::sys::fs::equivalent(line.report, other)))
+      return fail("the report '" + line.report +
+                  "' is an input or the output: expected another file");
+  ReportFile reportFile(line.report);
+  if (!reportFile.open())
+    return 1;
   CompileReport report;
   if (failed(compileModel(context, options, report,
                           [&](StringRef phase) { progress.show(phase); })))
     return 1;
   progress.clear();
-  if (!line.report.empty() && failed(writeReport(line.report, report))) {
+  if (!reportFile.write(report)) {
     llvm::sys::fs::remove(line.output);
     return 1;
   }

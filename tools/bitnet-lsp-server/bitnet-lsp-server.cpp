@@ -1,5 +1,4 @@
-//===- bitnet-lsp-server.cpp - IR of bitnet-mlir in editors
-//-----------------------------------===//
+//===- bitnet-lsp-server.cpp - IR of bitnet-mlir in editors ---------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- bitnet-opt.cpp - Runs passes on a model's IR
-//-----------------------------------===//
+//===- bitnet-opt.cpp - Runs passes on a model's IR -----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Compiler.h - From a model's file to an artifact
-//-----------------------------------===//
+//===- Compiler.h - From a model's file to an artifact ----------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Manifest.h - What an artifact says of itself
-//-----------------------------------===//
+//===- Manifest.h - What an artifact says of itself -------------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

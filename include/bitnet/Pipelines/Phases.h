@@ -1,5 +1,4 @@
-//===- Phases.h - The way a model takes, phase by phase
-//-----------------------------------===//
+//===- Phases.h - The way a model takes, phase by phase ---------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

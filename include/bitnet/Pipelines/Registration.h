@@ -1,5 +1,4 @@
-//===- Registration.h - Every dialect, pass and pipeline
-//-----------------------------------===//
+//===- Registration.h - Every dialect, pass and pipeline --------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

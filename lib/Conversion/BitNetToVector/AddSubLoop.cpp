@@ -1,5 +1,4 @@
-//===- AddSubLoop.cpp - Inner loop of masked additions
-//-----------------------------------===//
+//===- AddSubLoop.cpp - Inner loop of masked additions --------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

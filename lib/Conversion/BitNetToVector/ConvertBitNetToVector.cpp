@@ -1,5 +1,4 @@
-//===- ConvertBitNetToVector.cpp - bitnet ops on memrefs to loops
-//-----------------------------------===//
+//===- ConvertBitNetToVector.cpp - bitnet ops on memrefs to loops ---------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- ConvertContractionToVector.cpp - Float matmuls to vector loops
-//-----------------------------------===//
+//===- ConvertContractionToVector.cpp - Float matmuls to vector loops -----===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- InnerLoop.cpp - Unpacking codes, broadcasting activations
-//-----------------------------------===//
+//===- InnerLoop.cpp - Unpacking codes, broadcasting activations ----------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

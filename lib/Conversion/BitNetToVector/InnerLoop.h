@@ -1,5 +1,4 @@
-//===- InnerLoop.h - What differs between lowerings of a matmul
-//-----------------------------------===//
+//===- InnerLoop.h - What differs between lowerings of a matmul -----------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- KernelBuilder.h - Loops, indices and vectors of a kernel
-//-----------------------------------===//
+//===- KernelBuilder.h - Loops, indices and vectors of a kernel -----------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

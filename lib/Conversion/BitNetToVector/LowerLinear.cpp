@@ -1,5 +1,4 @@
-//===- LowerLinear.cpp - The tiled nest of bitnet.linear
-//-----------------------------------===//
+//===- LowerLinear.cpp - The tiled nest of bitnet.linear ------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

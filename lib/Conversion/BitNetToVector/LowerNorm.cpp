@@ -1,5 +1,4 @@
-//===- LowerNorm.cpp - Loops of bitnet.norm
-//-----------------------------------===//
+//===- LowerNorm.cpp - Loops of bitnet.norm -------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

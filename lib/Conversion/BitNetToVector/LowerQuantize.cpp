@@ -1,5 +1,4 @@
-//===- LowerQuantize.cpp - Loops of bitnet.quantize
-//-----------------------------------===//
+//===- LowerQuantize.cpp - Loops of bitnet.quantize -----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- VectorTarget.cpp - Vectors and dot products of the machine
-//-----------------------------------===//
+//===- VectorTarget.cpp - Vectors and dot products of the machine ---------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- WideLoop.cpp - Inner loop of 32-bit multiplications
-//-----------------------------------===//
+//===- WideLoop.cpp - Inner loop of 32-bit multiplications ----------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Attention.cpp - Rotary embedding and attention
-//-----------------------===//
+//===- Attention.cpp - Rotary embedding and attention ---------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

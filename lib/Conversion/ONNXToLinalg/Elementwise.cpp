@@ -1,5 +1,4 @@
-//===- Elementwise.cpp - Ops on single elements
-//-----------------------------===//
+//===- Elementwise.cpp - Ops on single elements ---------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

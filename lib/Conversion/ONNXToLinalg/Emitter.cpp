@@ -1,5 +1,4 @@
-//===- Emitter.cpp - Values and sizes of lowered ops
-//------------------------===//
+//===- Emitter.cpp - Values and sizes of lowered ops ----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

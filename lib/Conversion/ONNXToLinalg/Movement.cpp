@@ -1,5 +1,4 @@
-//===- Movement.cpp - Permuting, joining and cutting
-//-------------------------===//
+//===- Movement.cpp - Permuting, joining and cutting ----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

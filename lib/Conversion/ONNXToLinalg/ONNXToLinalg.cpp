@@ -1,5 +1,4 @@
-//===- ONNXToLinalg.cpp - The pass that lowers the onnx dialect
-//-------------===//
+//===- ONNXToLinalg.cpp - The pass that lowers the onnx dialect -----------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Quantize.cpp - Quantisation and its inverse
-//--------------------------===//
+//===- Quantize.cpp - Quantisation and its inverse ------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -58,23 +57,39 @@ struct IntRange {
 };
 } // namespace
 
-static bool isGiven(Value value) { return value && !isAbsent(value); }
+namespace {
+/// The data of a (de)quantisation, its scale and, where given, its zero point,
+/// each with how it meets the data's positions.
+struct QuantizationInputs {
+  Values values;
+  SmallVector<AffineMap> maps;
+};
+} // namespace
+
+template <typename OpTy>
+static FailureOr<QuantizationInputs> getInputs(Emitter &e, OpTy op, Value data,
+                                               Value scale, Value zeroPoint) {
+  QuantizationInputs inputs{{e.get(data), e.get(scale)}, {}};
+  if (zeroPoint && !isAbsent(zeroPoint))
+    inputs.values.push_back(e.get(zeroPoint));
+  Value x = inputs.values.front();
+  inputs.maps.push_back(e.b.getMultiDimIdentityMap(Emitter::rank(x)));
+  for (Value input : ArrayRef(inputs.values).drop_front()) {
+    auto map = scaleMap(e, x, input, op.getAxis(), op.getBlockSize());
+    if (failed(map))
+      return e.unsupported(op, "its scale is not per tensor, axis or block");
+    inputs.maps.push_back(*map);
+  }
+  return inputs;
+}
 
 static LogicalResult lowerQuantize(Emitter &e, QuantizeLinearOp op) {
   auto type = dyn_cast<IntegerType>(Emitter::element(op.getY()));
   if (!type)
     return e.unsupported(op, "it quantises to floats");
-  Value x = e.get(op.getX());
-  Values inputs = {x, e.get(op.getYScale())};
-  if (isGiven(op.getYZeroPoint()))
-    inputs.push_back(e.get(op.getYZeroPoint()));
-  SmallVector<AffineMap> maps = {e.b.getMultiDimIdentityMap(Emitter::rank(x))};
-  for (Value input : ArrayRef(inputs).drop_front()) {
-    auto map = scaleMap(e, x, input, op.getAxis(), op.getBlockSize());
-    if (failed(map))
-      return e.unsupported(op, "its scale is not per tensor, axis or block");
-    maps.push_back(*map);
-  }
+  auto inputs = getInputs(e, op, op.getX(), op.getYScale(), op.getYZeroPoint());
+  if (failed(inputs))
+    return failure();
   IntRange range = IntRange::of(type);
   auto body = [&](Scalars &s, ArrayRef<Value> v) {
     Type wide = s.b.getF32Type();
@@ -88,26 +103,18 @@ static LogicalResult lowerQuantize(Emitter &e, QuantizeLinearOp op) {
               s.constant(wide, range.high));
     return s.cast(y, toSignless(type), false, type.isUnsigned());
   };
-  e.set(op.getY(),
-        e.generate(e.sizes(x), toSignless(type), inputs, maps, body));
+  e.set(op.getY(), e.generate(e.sizes(inputs->values[0]), toSignless(type),
+                              inputs->values, inputs->maps, body));
   return success();
 }
 
 static LogicalResult lowerDequantize(Emitter &e, DequantizeLinearOp op) {
   bool isUnsigned = Emitter::isUnsigned(op.getX());
-  Value x = e.get(op.getX());
-  if (!isa<IntegerType>(Emitter::element(x)))
+  if (!isa<IntegerType>(Emitter::element(op.getX())))
     return e.unsupported(op, "its input is of floats");
-  Values inputs = {x, e.get(op.getXScale())};
-  if (isGiven(op.getXZeroPoint()))
-    inputs.push_back(e.get(op.getXZeroPoint()));
-  SmallVector<AffineMap> maps = {e.b.getMultiDimIdentityMap(Emitter::rank(x))};
-  for (Value input : ArrayRef(inputs).drop_front()) {
-    auto map = scaleMap(e, x, input, op.getAxis(), op.getBlockSize());
-    if (failed(map))
-      return e.unsupported(op, "its scale is not per tensor, axis or block");
-    maps.push_back(*map);
-  }
+  auto inputs = getInputs(e, op, op.getX(), op.getXScale(), op.getXZeroPoint());
+  if (failed(inputs))
+    return failure();
   auto body = [&](Scalars &s, ArrayRef<Value> v) {
     Type i32 = s.b.getI32Type();
     Value q = s.cast(v[0], i32, isUnsigned, false);
@@ -115,8 +122,9 @@ static LogicalResult lowerDequantize(Emitter &e, DequantizeLinearOp op) {
       q = s.sub(q, s.cast(v[2], i32, isUnsigned, false));
     return s.mul(s.cast(q, v[1].getType(), false, false), v[1]);
   };
-  e.set(op.getY(), e.generate(e.sizes(x), Emitter::element(op.getY()), inputs,
-                              maps, body));
+  e.set(op.getY(),
+        e.generate(e.sizes(inputs->values[0]), Emitter::element(op.getY()),
+                   inputs->values, inputs->maps, body));
   return success();
 }
 

@@ -1,5 +1,4 @@
-//===- Reductions.cpp - Reductions over axes
-//--------------------------------===//
+//===- Reductions.cpp - Reductions over axes ------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

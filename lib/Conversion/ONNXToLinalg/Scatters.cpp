@@ -1,5 +1,4 @@
-//===- Scatters.cpp - Writing by indices
-//-------------------------------------===//
+//===- Scatters.cpp - Writing by indices ----------------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

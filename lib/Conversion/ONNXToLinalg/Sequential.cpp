@@ -1,5 +1,4 @@
-//===- Sequential.cpp - Ops that go along an axis in order
-//-------------------===//
+//===- Sequential.cpp - Ops that go along an axis in order ----------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

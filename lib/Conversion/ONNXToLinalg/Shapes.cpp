@@ -1,5 +1,4 @@
-//===- Shapes.cpp - Constants, shapes and views
-//------------------------------===//
+//===- Shapes.cpp - Constants, shapes and views ---------------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

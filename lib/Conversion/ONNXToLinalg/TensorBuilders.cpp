@@ -1,5 +1,4 @@
-//===- TensorBuilders.cpp - Structured ops that lowerings compose
-//-----------===//
+//===- TensorBuilders.cpp - Structured ops that lowerings compose ---------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

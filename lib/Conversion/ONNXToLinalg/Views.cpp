@@ -1,5 +1,4 @@
-//===- Views.cpp - Reshapes, slices and permutations
-//------------------------===//
+//===- Views.cpp - Reshapes, slices and permutations ----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- ConvertToLLVM.cpp - One conversion to the LLVM dialect
-//---------------===//
+//===- ConvertToLLVM.cpp - One conversion to the LLVM dialect -------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- CPUCodeGenTest.cpp - Modules of the loops phase, compiled and called
-//-===//
+//===- CPUCodeGenTest.cpp - Generated code that runs ----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,5 @@
-//===- CastDynamicExpansions.cpp - Expansions of several dynamic extents
-//----===//
+//===- CastDynamicExpansions.cpp - Expansions without metadata
+//-------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

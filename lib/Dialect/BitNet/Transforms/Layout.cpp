@@ -1,5 +1,4 @@
-//===- Layout.cpp - Packing weights, building the archive
-//-----------------------------------===//
+//===- Layout.cpp - Packing weights, building the archive -----------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,6 +8,7 @@
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h"
 
 #include "WeightPacking.h"
+#include "bitnet/Support/RawElements.h"
 #include "bitnet/artifact.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

@@ -1,5 +1,4 @@
-//===- NarrowConstants.cpp - f32 constants that are bf16
-//-----------------------------------===//
+//===- NarrowConstants.cpp - f32 constants that are bf16 ------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,7 +7,7 @@
 
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h"
 
-#include "WeightPacking.h"
+#include "bitnet/Support/RawElements.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"

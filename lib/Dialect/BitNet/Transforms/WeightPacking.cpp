@@ -1,5 +1,4 @@
-//===- WeightPacking.cpp - Codes of low-bit weights
-//-----------------------------------===//
+//===- WeightPacking.cpp - Codes of low-bit weights -----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,19 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "WeightPacking.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
+#include "bitnet/Support/RawElements.h"
 
 using namespace mlir;
 using namespace bitnet;
-
-ArrayRef<char> bitnet::getRawBytes(ElementsAttr value) {
-  if (auto dense = dyn_cast<DenseElementsAttr>(value))
-    return dense.getRawData();
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
-    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
-      return blob->getData();
-  return {};
-}
 
 WeightReader::WeightReader(ConstantOp op) : data(getRawBytes(op.getValue())) {
   auto type = cast<RankedTensorType>(op.getType());

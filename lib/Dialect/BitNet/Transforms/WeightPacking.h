@@ -1,5 +1,4 @@
-//===- WeightPacking.h - Codes of low-bit weights
-//-----------------------------------===//
+//===- WeightPacking.h - Codes of low-bit weights ---------------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -39,10 +38,6 @@ private:
 /// of them. The layouts are described at #bitnet.packing.
 void packWeights(const WeightReader &weights, PackingAttr packing,
                  llvm::MutableArrayRef<char> bytes);
-
-/// The raw bytes of a constant's elements, of either storage; a splat has those
-/// of one element only. Empty where they cannot be had.
-llvm::ArrayRef<char> getRawBytes(mlir::ElementsAttr value);
 
 } // namespace bitnet
 

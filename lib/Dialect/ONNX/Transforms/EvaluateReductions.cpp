@@ -1,5 +1,4 @@
-//===- EvaluateReductions.cpp - Reductions and products on constants
-//--------===//
+//===- EvaluateReductions.cpp - Reductions and products on constants ------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
