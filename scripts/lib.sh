@@ -19,6 +19,7 @@ BUILD=${BITNET_BUILD_DIR:-$ROOT/build}
 JOBS=${BITNET_JOBS:-$(nproc)}
 ONNX_VERSION=1.23.2
 ONNX_PREFIX=${BITNET_ONNX_PREFIX:-$CACHE/onnx-$ONNX_VERSION}
+AARCH64_PREFIX=$CACHE/aarch64-pcre2
 BUILD_VENV=$CACHE/venv-build
 TEST_VENV=$CACHE/venv-test
 LOGS=$CACHE/logs
@@ -73,4 +74,15 @@ configure_and_build() {
   cd "$ROOT"
   stage "Configure" "$cmake" "${arguments[@]}"
   stage "Build into ${BUILD#"$ROOT"/} with $JOBS jobs" "$cmake" --build "$BUILD" --parallel "$JOBS"
+}
+
+# build_for_aarch64: the runtime and bitnet-run for ARM, beside the build folder.
+build_for_aarch64() {
+  local cmake=$BUILD_VENV/bin/cmake
+  cd "$ROOT"
+  stage "Configure for aarch64" "$cmake" -G Ninja -B "$BUILD-aarch64" -DCMAKE_BUILD_TYPE=Release \
+    "-DCMAKE_TOOLCHAIN_FILE=$ROOT/cmake/aarch64-linux-gnu.cmake" \
+    "-DCMAKE_FIND_ROOT_PATH=$AARCH64_PREFIX" -DBITNET_BUILD_COMPILER=OFF -DBITNET_BUILD_TESTS=OFF
+  stage "Build for aarch64 into ${BUILD#"$ROOT"/}-aarch64" \
+    "$cmake" --build "$BUILD-aarch64" --parallel "$JOBS"
 }

@@ -2,12 +2,13 @@
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# usage: scripts/setup.sh [--tests]
+# usage: scripts/setup.sh [--tests | --aarch64]
 #
-# Brings what a build needs, and with --tests what the tests need, where it is
-# missing: Debian packages, a Python environment with CMake, and ONNX's C++
-# library, built once from its source package into a cache outside the
-# repository (see lib.sh for the variables that move it).
+# Brings what a build needs, with --aarch64 also what building for ARM needs, and
+# with --tests what all tests need, where it is missing: Debian packages, a Python
+# environment with CMake, and ONNX's C++ library, built once from its source
+# package into a cache outside the repository (see lib.sh for the variables that
+# move it).
 # A second run finds everything in place and takes a second.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -16,7 +17,8 @@ PACKAGES=(clang-22 lld-22 liblld-22-dev llvm-22-dev llvm-22-tools libmlir-22-dev
   mlir-22-tools libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev
   libpcre2-dev libxxhash-dev ninja-build ccache python3 python3-venv xz-utils git
   ca-certificates)
-TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-22)
+TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-22 qemu-user)
+AARCH64_PACKAGES=(g++-aarch64-linux-gnu)
 
 install_packages() {
   local package missing=() as_root=()
@@ -106,20 +108,46 @@ install_onnx() {
   rm -rf "$work"
 }
 
-tests=0
+# PCRE2 for ARM, the one library of bitnet-run that is not headers only: taken out
+# of Debian's package, so that the system needs no foreign architecture.
+install_aarch64_libraries() {
+  [[ -d $AARCH64_PREFIX ]] && return
+  local work=$CACHE/aarch64-work
+  rm -rf "$work"
+  mkdir -p "$work"/{lists,cache/archives}/partial
+  local apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64
+    -o APT::Sandbox::User=root -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
+  (
+    cd "$work"
+    stage "Read the package lists of arm64" "${apt[@]}" update
+    stage "Download PCRE2 for arm64" "${apt[@]}" download libpcre2-dev
+  )
+  dpkg-deb --extract "$work"/libpcre2-dev_*.deb "$work/root"
+  # The static library alone: what links it runs wherever there is a C++ library.
+  mkdir -p "$work/prefix/include" "$work/prefix/lib"
+  cp "$work"/root/usr/include/pcre2*.h "$work/prefix/include"
+  cp "$work"/root/usr/lib/aarch64-linux-gnu/libpcre2-8.a "$work/prefix/lib"
+  mv "$work/prefix" "$AARCH64_PREFIX"
+  rm -rf "$work"
+}
+
+tests=0 aarch64=0
 case "$#:${1-}" in
 0:) ;;
-1:--tests) tests=1 ;;
-*) die "usage: scripts/setup.sh [--tests]" ;;
+1:--tests) tests=1 aarch64=1 ;;
+1:--aarch64) aarch64=1 ;;
+*) die "usage: scripts/setup.sh [--tests | --aarch64]" ;;
 esac
 
 mkdir -p "$CACHE"
 exec 9>"$CACHE/lock" # Two runs at once would build into the same folders.
 flock 9
 ((tests)) && PACKAGES+=("${TEST_PACKAGES[@]}")
+((aarch64)) && PACKAGES+=("${AARCH64_PACKAGES[@]}")
 install_packages "${PACKAGES[@]}"
 make_venv "$BUILD_VENV" "$ROOT/scripts/requirements.txt"
 install_onnx
+((aarch64)) && install_aarch64_libraries
 if ((tests)); then
   # PyTorch first, by its exact version, so that no other package picks one.
   make_venv "$TEST_VENV" "$ROOT/test/requirements-torch.txt" "$ROOT/test/requirements.txt"

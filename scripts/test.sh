@@ -12,6 +12,7 @@ results=$BUILD/test-results
 
 "$ROOT/scripts/setup.sh" --tests
 configure_and_build ON
+build_for_aarch64
 
 rm -rf "$results"
 mkdir -p "$results"

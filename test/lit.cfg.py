@@ -7,13 +7,17 @@
 #   %models        the folder models/ of the repository
 #   %source        the repository
 #   %expect-error  runs a command that must fail with one clear error
+#   %aarch64-run   bitnet-run for ARM under QEMU, whose CPU is QEMU_CPU
+#   %qemu-aarch64  sets BITNET_RUN to that
 # Features: the machine's (avx2, avx512vnni, ...), the test Python's packages
-# (numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64, full
-# (asked for by `lit --param full=1`: the long sweeps).
+# (numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64,
+# qemu-aarch64 (QEMU and what scripts/build.sh aarch64 builds), full (asked for by
+# `lit --param full=1`: the long sweeps).
 
 import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 
 import lit.formats
@@ -69,6 +73,13 @@ def python_packages():
     result = subprocess.run([python, "-c", program], capture_output=True, text=True)
     return set(result.stdout.split()) if result.returncode == 0 else set()
 
+
+arm_run = os.path.join(config.cmake_build_dir + "-aarch64", "bin", "bitnet-run")
+if shutil.which("qemu-aarch64") and os.path.exists(arm_run):
+    config.available_features.add("qemu-aarch64")
+    emulator = f"qemu-aarch64 -L /usr/aarch64-linux-gnu {arm_run}"
+    config.substitutions.append(("%qemu-aarch64", f"env BITNET_RUN='{emulator}'"))
+    config.substitutions.append(("%aarch64-run", emulator))
 
 config.available_features |= cpu_features() | python_packages()
 if platform.machine() in ("x86_64", "AMD64"):

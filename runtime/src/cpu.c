@@ -153,6 +153,7 @@ static bool is_usable(const cpu_feature *feature, const uint32_t *registers,
 
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 
 /* Which word of the auxiliary vector, and the bit in it (Linux's ABI). */
 enum { HWCAP_WORD, HWCAP2_WORD, REGISTER_COUNT };
@@ -176,9 +177,22 @@ static const cpu_feature features[] = {
     {"sme", HWCAP2_WORD, 23},     {"sme2", HWCAP2_WORD, 37},
 };
 
+/* Compiled code takes it that scalable vectors are a power of two, which newer
+   editions of the architecture ask for, and older ones do not. */
+static bool has_odd_vectors(void) {
+  int length = prctl(PR_SVE_GET_VL);
+  uint32_t bytes = (uint32_t)length & PR_SVE_VL_LEN_MASK;
+  return length < 0 || (bytes & (bytes - 1)) != 0;
+}
+
 static uint64_t read_registers(uint64_t registers[REGISTER_COUNT]) {
+  const uint64_t sve = UINT64_C(1) << 22, sve2 = UINT64_C(1) << 1;
   registers[HWCAP_WORD] = getauxval(AT_HWCAP);
   registers[HWCAP2_WORD] = getauxval(AT_HWCAP2);
+  if ((registers[HWCAP_WORD] & sve) && has_odd_vectors()) {
+    registers[HWCAP_WORD] &= ~sve;
+    registers[HWCAP2_WORD] &= ~sve2;
+  }
   return 0;
 }
 

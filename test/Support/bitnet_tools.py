@@ -1,13 +1,20 @@
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Calls the built tools, which the caller has put on PATH (lit does)."""
+"""Calls the built tools, which the caller has put on PATH (lit does). Where an
+artifact runs elsewhere than on this machine, BITNET_RUN is the command that takes
+the place of bitnet-run: an emulator and its program, say."""
 
+import itertools
 import json
 import os
 import re
+import shlex
 import subprocess
 
 import numpy as np
+
+
+RUN = shlex.split(os.environ.get("BITNET_RUN", "")) or ["bitnet-run"]
 
 
 class ToolError(RuntimeError):
@@ -26,12 +33,35 @@ def call(*command, timeout=600):
     return result.stdout
 
 
-def compile_model(model, artifact, *options):
+def compile_model(model, artifact, *options, target=None):
+    if target:
+        options = [f"--target={target}", *options]
     call("bitnet-compile", model, "-o", artifact, *options)
 
 
+def add_machine_options(parser):
+    """Where a test runs an artifact."""
+    parser.add_argument("--cpus", nargs="+", default=[None], help="of the emulator QEMU in BITNET_RUN (default: its own)")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+
+
+def settings(artifact, arguments, every_variant=True):
+    """A description and the options of bitnet-run for every CPU, variant that it
+    runs (or the best) and number of threads. At least one variant runs on each
+    CPU."""
+    for cpu in arguments.cpus:
+        if cpu:
+            os.environ["QEMU_CPU"] = cpu
+        variants = runnable_variants(artifact)
+        if not variants:
+            raise ToolError(f"{artifact}: no variant runs on {cpu or 'this machine'}")
+        for variant, threads in itertools.product(variants if every_variant else variants[-1:], arguments.threads):
+            where = f"{cpu}, " if cpu else ""
+            yield f"{where}{variant}, {threads} threads", ["--variant", variant, "--threads", threads]
+
+
 def information(artifact):
-    return json.loads(call("bitnet-run", "info", artifact, "--json"))
+    return json.loads(call(*RUN, "info", artifact, "--json"))
 
 
 def runnable_variants(artifact):
@@ -58,14 +88,14 @@ def run(artifact, inputs, folder, *options):
     for path in paths.values():  # Of an earlier run.
         if os.path.exists(path):
             os.remove(path)
-    call("bitnet-run", "run", artifact, *arguments, "--output-dir", folder, *options)
+    call(*RUN, "run", artifact, *arguments, "--output-dir", folder, *options)
     return {name: np.load(path) for name, path in paths.items()}
 
 
 def generate_ids(artifact, prompt, count, *options):
     """Greedy continuation of a prompt of token ids."""
     output = call(
-        "bitnet-run", "generate", artifact, "--prompt-ids", ",".join(map(str, prompt)),
+        *RUN, "generate", artifact, "--prompt-ids", ",".join(map(str, prompt)),
         "--max-tokens", count, "--temperature", 0, "--ids", *options,
     )  # fmt: skip
     lines = output.split("\n")
@@ -76,7 +106,7 @@ def generate_ids(artifact, prompt, count, *options):
 
 
 def perplexity(artifact, tokens, *options):
-    output = call("bitnet-run", "perplexity", artifact, "--tokens", tokens, *options)
+    output = call(*RUN, "perplexity", artifact, "--tokens", tokens, *options)
     match = re.search(r"^perplexity: ([0-9.]+)$", output, re.MULTILINE)
     if not match:
         raise ToolError(f"perplexity printed: {output[:500]}")

@@ -34,11 +34,16 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
       ->option_text("FILE");
   app.add_option(
          "--target", options.target,
-         "the CPUs to generate code for, comma-separated: native, or levels "
-         "such as\n"
-         "x86-64, x86-64-v3, x86-64-v4+vnni. The best that a machine has is "
-         "picked\n"
-         "when it loads the artifact. Default: x86-64,x86-64-v3,x86-64-v4+vnni")
+         "the CPUs to generate code for, comma-separated: native, levels such "
+         "as\n"
+         "x86-64-v3, x86-64-v4+vnni, aarch64+dotprod, or CPUs such as "
+         "cortex-a76. All are\n"
+         "of one architecture; the best that a machine has is picked when it "
+         "loads the\n"
+         "artifact. Default: the list of the machine at hand; x86-64-default "
+         "is\n"
+         "x86-64,x86-64-v3,x86-64-v4+vnni, aarch64-default is\n"
+         "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+sve2")
       ->option_text("LIST");
   app.add_option("--tokenizer", options.tokenizer,
                  "a Hugging Face tokenizer.json to embed, so that bitnet-run "

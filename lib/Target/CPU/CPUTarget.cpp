@@ -23,12 +23,22 @@ using namespace bitnet;
 //===----------------------------------------------------------------------===//
 
 namespace {
+/// An architecture that variants share: an artifact is of one.
+struct Architecture {
+  llvm::Triple::ArchType arch;
+  llvm::StringLiteral name;
+  llvm::StringLiteral triple;
+  /// The CPU that has the lowest level, as LLVM names it.
+  llvm::StringLiteral baseCPU;
+  /// The variants of an artifact where none are named.
+  llvm::StringLiteral defaultTargets;
+};
+
 /// A CPU level. Levels of one architecture are in ascending order, and each has
 /// the features of those before it.
 struct Level {
   llvm::StringLiteral name;
   llvm::Triple::ArchType arch;
-  llvm::StringLiteral triple;
   /// The CPU whose scheduling model serves best.
   llvm::StringLiteral tuneCPU;
   /// What it adds, in LLVM's spelling.
@@ -38,56 +48,99 @@ struct Level {
 /// A feature that a level may be extended by, `+word`.
 struct FeatureWord {
   llvm::StringLiteral word;
+  llvm::Triple::ArchType arch;
   llvm::StringLiteral feature;
-  /// What LLVM takes the feature to imply.
+  /// What LLVM takes the feature to imply, or every machine with it has, and a
+  /// level must have already.
   llvm::StringLiteral needs;
+  /// As `needs`, where the word brings it along.
+  llvm::StringLiteral brings;
+};
+
+/// A CPU by its name: a level and feature words, and itself for scheduling.
+struct NamedCPU {
+  llvm::StringLiteral name;
+  llvm::StringLiteral target;
 };
 } // namespace
 
+static constexpr auto x86 = llvm::Triple::x86_64;
+static constexpr auto arm = llvm::Triple::aarch64;
+
+static constexpr Architecture architectures[] = {
+    {x86, "x86-64", "x86_64-unknown-linux-gnu", "x86-64",
+     "x86-64,x86-64-v3,x86-64-v4+vnni"},
+    {arm, "aarch64", "aarch64-unknown-linux-gnu", "generic",
+     "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+sve2"},
+};
+
 static constexpr Level levels[] = {
-    {"x86-64", llvm::Triple::x86_64, "x86_64-unknown-linux-gnu", "x86-64",
-     "cx8,cmov,fxsr,mmx,sse,sse2"},
-    {"x86-64-v2", llvm::Triple::x86_64, "x86_64-unknown-linux-gnu", "nehalem",
-     "cx16,sahf,popcnt,sse3,ssse3,sse4.1,sse4.2"},
-    {"x86-64-v3", llvm::Triple::x86_64, "x86_64-unknown-linux-gnu", "haswell",
-     "avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"},
-    {"x86-64-v4", llvm::Triple::x86_64, "x86_64-unknown-linux-gnu",
-     "icelake-server", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
+    {"x86-64", x86, "x86-64", "cx8,cmov,fxsr,mmx,sse,sse2"},
+    {"x86-64-v2", x86, "nehalem", "cx16,sahf,popcnt,sse3,ssse3,sse4.1,sse4.2"},
+    {"x86-64-v3", x86, "haswell", "avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"},
+    {"x86-64-v4", x86, "icelake-server",
+     "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
+    {"aarch64", arm, "cortex-a72", "fp-armv8,neon"},
 };
 
 static constexpr FeatureWord featureWords[] = {
-    {"vnni", "avx512vnni", "avx512f"},
-    {"vbmi", "avx512vbmi", "avx512bw"},
-    {"vbmi2", "avx512vbmi2", "avx512bw"},
-    {"bitalg", "avx512bitalg", "avx512bw"},
-    {"vpopcntdq", "avx512vpopcntdq", "avx512f"},
-    {"bf16", "avx512bf16", "avx512bw"},
-    {"gfni", "gfni", "sse2"},
-    {"avxvnni", "avxvnni", "avx2"},
-    {"avxvnniint8", "avxvnniint8", "avx2"},
+    {"vnni", x86, "avx512vnni", "avx512f", ""},
+    {"vbmi", x86, "avx512vbmi", "avx512bw", ""},
+    {"vbmi2", x86, "avx512vbmi2", "avx512bw", ""},
+    {"bitalg", x86, "avx512bitalg", "avx512bw", ""},
+    {"vpopcntdq", x86, "avx512vpopcntdq", "avx512f", ""},
+    {"bf16", x86, "avx512bf16", "avx512bw", ""},
+    {"gfni", x86, "gfni", "sse2", ""},
+    {"avxvnni", x86, "avxvnni", "avx2", ""},
+    {"avxvnniint8", x86, "avxvnniint8", "avx2", ""},
+    {"dotprod", arm, "dotprod", "neon", ""},
+    {"fp16", arm, "fullfp16", "neon", ""},
+    {"bf16", arm, "bf16", "neon", ""},
+    {"i8mm", arm, "i8mm", "neon", "dotprod"},
+    {"sve", arm, "sve", "neon", "fullfp16"},
+    {"sve2", arm, "sve2", "neon", "fullfp16,dotprod,sve"},
+};
+
+static constexpr NamedCPU namedCPUs[] = {
+    {"cortex-a53", "aarch64"},
+    {"cortex-a76", "aarch64+dotprod+fp16"},
+    {"neoverse-n1", "aarch64+dotprod+fp16"},
+    {"neoverse-v2", "aarch64+i8mm+bf16+sve2"},
+    {"apple-m1", "aarch64+dotprod+fp16"},
 };
 
 /// Instructions of a machine's vector registers, the widest first.
 static constexpr std::pair<llvm::StringLiteral, unsigned> vectorWidths[] = {
-    {"avx512f", 512}, {"avx", 256}, {"sse2", 128}};
-
-static constexpr llvm::StringLiteral defaultTargets =
-    "x86-64,x86-64-v3,x86-64-v4+vnni";
+    {"avx512f", 512}, {"avx", 256}, {"sse2", 128}, {"neon", 128}};
 
 //===----------------------------------------------------------------------===//
 // Parsing
 //===----------------------------------------------------------------------===//
 
-static const Level *findLevel(StringRef name) {
-  const Level *found =
-      llvm::find_if(levels, [&](const Level &l) { return l.name == name; });
-  return found == std::end(levels) ? nullptr : found;
+template <typename Row>
+static const Row *findRow(ArrayRef<Row> table, StringRef name) {
+  const Row *found =
+      llvm::find_if(table, [&](const Row &row) { return row.name == name; });
+  return found == table.end() ? nullptr : found;
 }
 
-static const FeatureWord *findWord(StringRef word) {
+static const Level *findLevel(StringRef name) {
+  return findRow(ArrayRef(levels), name);
+}
+
+static const Architecture *findArchitecture(llvm::Triple::ArchType arch) {
+  const Architecture *found =
+      llvm::find_if(architectures, [&](const Architecture &each) {
+        return each.arch == arch;
+      });
+  return found == std::end(architectures) ? nullptr : found;
+}
+
+static const FeatureWord *findWord(StringRef word,
+                                   llvm::Triple::ArchType arch) {
   const FeatureWord *found =
       llvm::find_if(featureWords, [&](const FeatureWord &f) {
-        return f.word == word || f.feature == word;
+        return f.arch == arch && (f.word == word || f.feature == word);
       });
   return found == std::end(featureWords) ? nullptr : found;
 }
@@ -104,21 +157,48 @@ static SmallVector<StringRef> getLevelFeatures(const Level &level) {
   return features;
 }
 
+/// Adds the word's feature, and what it brings along.
+static void addFeatures(SmallVector<StringRef> &features,
+                        const FeatureWord &word) {
+  SmallVector<StringRef> added;
+  StringRef(word.brings).split(added, ',', -1, /*KeepEmpty=*/false);
+  added.push_back(word.feature);
+  for (StringRef feature : added)
+    if (!llvm::is_contained(features, feature))
+      features.push_back(feature);
+}
+
 std::string bitnet::describeCPUTargets() {
-  std::string text;
+  std::string text = "native";
   llvm::raw_string_ostream os(text);
-  os << "native";
-  for (const Level &level : levels)
-    os << ", " << level.name;
-  os << ", each with any of";
-  for (const FeatureWord &word : featureWords)
-    os << " +" << word.word;
+  for (const Architecture &each : architectures) {
+    for (const Level &level : levels)
+      if (level.arch == each.arch)
+        os << ", " << level.name;
+    if (each.arch == arm)
+      for (const NamedCPU &cpu : namedCPUs)
+        os << ", " << cpu.name;
+    os << ", each with any of";
+    for (const FeatureWord &word : featureWords)
+      if (word.arch == each.arch)
+        os << " +" << word.word;
+    os << "; " << each.name << "-default";
+  }
   return text;
+}
+
+/// The list that `name` stands for, as in `aarch64-default`.
+static std::optional<StringRef> findDefaultTargets(StringRef name) {
+  if (name.consume_back("-default"))
+    if (const Architecture *found = findRow(ArrayRef(architectures), name))
+      return StringRef(found->defaultTargets);
+  return std::nullopt;
 }
 
 bool bitnet::isCPUTargetName(StringRef name) {
   StringRef base = name.split('+').first.trim();
-  return base == "native" || findLevel(base);
+  return base == "native" || findLevel(base) ||
+         findRow(ArrayRef(namedCPUs), base) || findDefaultTargets(base);
 }
 
 static TargetAttr makeTarget(MLIRContext *context, StringRef name,
@@ -127,7 +207,8 @@ static TargetAttr makeTarget(MLIRContext *context, StringRef name,
   SmallVector<StringAttr> attributes;
   for (StringRef feature : features)
     attributes.push_back(StringAttr::get(context, feature));
-  return TargetAttr::get(context, name, level.triple, tuneCPU, attributes);
+  return TargetAttr::get(context, name, findArchitecture(level.arch)->triple,
+                         tuneCPU, attributes);
 }
 
 /// The highest level that the host has, with every feature word that it has.
@@ -148,9 +229,10 @@ static llvm::Expected<TargetAttr> getNativeTarget(MLIRContext *context) {
   SmallVector<StringRef> features = getLevelFeatures(*best);
   std::string name = best->name.str();
   for (const FeatureWord &word : featureWords) {
-    if (!host.lookup(word.feature) || !llvm::is_contained(features, word.needs))
+    if (word.arch != best->arch || !host.lookup(word.feature) ||
+        !llvm::is_contained(features, word.needs))
       continue;
-    features.push_back(word.feature);
+    addFeatures(features, word);
     name += "+" + word.word.str();
   }
   return makeTarget(context, name, *best, llvm::sys::getHostCPUName(),
@@ -159,17 +241,24 @@ static llvm::Expected<TargetAttr> getNativeTarget(MLIRContext *context) {
 
 static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context,
                                               StringRef text) {
-  SmallVector<StringRef> words;
-  text.split(words, '+');
   if (text == "native")
     return getNativeTarget(context);
+  SmallVector<StringRef> words, extra;
+  text.split(words, '+');
+  const NamedCPU *cpu = findRow(ArrayRef(namedCPUs), words[0]);
+  if (cpu) {
+    extra.assign(words.begin() + 1, words.end());
+    words.clear();
+    StringRef(cpu->target).split(words, '+');
+    llvm::append_range(words, extra);
+  }
   const Level *level = findLevel(words[0]);
   if (!level)
     return llvm::createStringError(llvm::Twine("unknown target '") + words[0] +
                                    "'; accepted are: " + describeCPUTargets());
   SmallVector<StringRef> features = getLevelFeatures(*level);
   for (StringRef text : ArrayRef(words).drop_front()) {
-    const FeatureWord *word = findWord(text);
+    const FeatureWord *word = findWord(text, level->arch);
     if (!word)
       return llvm::createStringError(
           llvm::Twine("unknown feature '") + text + "' of target '" + words[0] +
@@ -178,16 +267,37 @@ static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context,
       return llvm::createStringError(llvm::Twine("feature '") + text +
                                      "' needs " + word->needs +
                                      ", which target '" + words[0] + "' lacks");
-    if (!llvm::is_contained(features, word->feature))
-      features.push_back(word->feature);
+    addFeatures(features, *word);
   }
-  return makeTarget(context, text, *level, level->tuneCPU, features);
+  return makeTarget(context, text, *level, cpu ? cpu->name : level->tuneCPU,
+                    features);
+}
+
+/// What is wrong with `target` beside those before it, or nothing.
+static std::string findConflict(TargetAttr target,
+                                ArrayRef<TargetAttr> others) {
+  for (TargetAttr other : others) {
+    if (other.getName() == target.getName())
+      return ("target '" + target.getName() + "' is given twice").str();
+    if (other.getTriple() != target.getTriple())
+      return ("targets '" + other.getName() + "' and '" + target.getName() +
+              "' are of different architectures; an artifact holds the code "
+              "of one: compile once for each")
+          .str();
+  }
+  return "";
 }
 
 llvm::Expected<SmallVector<TargetAttr>>
 bitnet::parseCPUTargets(MLIRContext *context, StringRef list) {
-  if (list.trim().empty())
-    list = defaultTargets;
+  list = list.trim();
+  if (list.empty()) {
+    llvm::Triple host(llvm::sys::getProcessTriple());
+    const Architecture *own = findArchitecture(host.getArch());
+    list = (own ? *own : architectures[0]).defaultTargets;
+  } else if (std::optional<StringRef> known = findDefaultTargets(list)) {
+    list = *known;
+  }
   SmallVector<StringRef> names;
   list.split(names, ',');
   SmallVector<TargetAttr> targets;
@@ -195,11 +305,9 @@ bitnet::parseCPUTargets(MLIRContext *context, StringRef list) {
     llvm::Expected<TargetAttr> target = parseTarget(context, name.trim());
     if (!target)
       return target.takeError();
-    if (llvm::any_of(targets, [&](TargetAttr other) {
-          return other.getName() == target->getName();
-        }))
-      return llvm::createStringError(llvm::Twine("target '") +
-                                     target->getName() + "' is given twice");
+    std::string conflict = findConflict(*target, targets);
+    if (!conflict.empty())
+      return llvm::createStringError(conflict);
     targets.push_back(*target);
   }
   return targets;
@@ -239,6 +347,10 @@ CPUTarget::createTargetMachine() const {
   llvm::InitializeAllTargetMCs();
   llvm::InitializeAllAsmPrinters();
   llvm::Triple triple(attribute.getTriple());
+  const Architecture *architecture = findArchitecture(triple.getArch());
+  if (!architecture)
+    return llvm::createStringError(llvm::Twine("no code generator for ") +
+                                   attribute.getTriple());
   std::string message;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(triple, message);
@@ -251,9 +363,8 @@ CPUTarget::createTargetMachine() const {
                       [](StringAttr f) { return "+" + f.getValue().str(); }),
       ",");
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, triple.getArch() == llvm::Triple::x86_64 ? "x86-64" : "generic",
-      features, llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive));
+      triple, architecture->baseCPU, features, llvm::TargetOptions(),
+      llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   if (!machine)
     return llvm::createStringError(llvm::Twine("no code generator for ") +
                                    attribute.getTriple());

@@ -114,6 +114,9 @@ static void setFunctionAttributes(llvm::Module &module, const CPUTarget &target,
     function.addFnAttr("target-features", machine.getTargetFeatureString());
     function.addFnAttr("prefer-vector-width",
                        std::to_string(target.vectorBits()));
+    if (target.has("sve")) // 128 to 2048 bits
+      function.addFnAttr(
+          llvm::Attribute::getWithVScaleRangeArgs(module.getContext(), 1, 16));
     function.addFnAttr(llvm::Attribute::NoUnwind);
     if (!exported.contains(function.getName())) {
       function.setLinkage(llvm::GlobalValue::InternalLinkage);

@@ -10,6 +10,7 @@
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -35,6 +36,17 @@ static Error writeObjects(ArrayRef<MemoryBufferRef> objects, StringRef folder,
       return createFileError(path, os.error());
   }
   return Error::success();
+}
+
+/// Whether pages are of 4 KiB, whatever the kernel: elsewhere the linker's
+/// default is the architecture's largest.
+static bool hasSmallPages(MemoryBufferRef image) {
+  auto file = object::ObjectFile::createELFObjectFile(image);
+  if (!file) {
+    consumeError(file.takeError());
+    return false;
+  }
+  return (*file)->getArch() == Triple::x86_64;
 }
 
 /// The linker's first complaint.
@@ -65,11 +77,11 @@ Error bitnet::linkSharedObject(ArrayRef<MemoryBufferRef> objects,
                                          "relro",
                                          "-z",
                                          "noexecstack",
-                                         "-z",
-                                         "max-page-size=4096",
                                          "--threads=1",
                                          "-o",
                                          output.c_str()};
+  if (hasSmallPages(objects.front()))
+    arguments.insert(arguments.end(), {"-z", "max-page-size=4096"});
   for (const std::string &path : paths)
     arguments.push_back(path.c_str());
   std::string log;

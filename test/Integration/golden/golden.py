@@ -26,15 +26,6 @@ def same_prefix(left, right):
     return count
 
 
-def settings(arguments):
-    """The option lists under which the ids are to be checked."""
-    variants = tools.runnable_variants(arguments.artifact) if arguments.every_variant else [None]
-    for variant in variants:
-        for threads in arguments.threads:
-            options = ["--threads", threads]
-            yield options + (["--variant", variant] if variant else [])
-
-
 def certain_steps(session, prompt, greedy, margin):
     """How many steps come before the first whose top two logits, by the
     reference executor, are closer than the margin."""
@@ -67,9 +58,9 @@ def check_ids(arguments):
 
         session = onnxruntime.InferenceSession(arguments.reference)
     good = True
-    for options in settings(arguments):
+    for setting, options in tools.settings(arguments.artifact, arguments, arguments.every_variant):
         equal = total = 0
-        for prompt in load_golden(arguments.golden)["prompts"]:
+        for prompt in load_golden(arguments.golden)["prompts"][: arguments.prompts]:
             want = prompt["greedy"]
             needed = len(want)
             if session:
@@ -82,8 +73,8 @@ def check_ids(arguments):
             equal, total = equal + prefix, total + len(want)
             if prefix < needed:
                 good = False
-                print(f"{prompt['prompt']!r} {options}: {prefix} of {len(want)} ids, {needed} needed: {got}")
-        print(f"{options}: {equal} of {total} ids are the golden ones")
+                print(f"{prompt['prompt']!r} {setting}: {prefix} of {len(want)} ids, {needed} needed: {got}")
+        print(f"{setting}: {equal} of {total} ids are the golden ones")
         good = good and equal >= arguments.fraction * total
     return good
 
@@ -121,8 +112,9 @@ def main():
     commands = parser.add_subparsers(required=True)
     ids = commands.add_parser("ids")
     ids.set_defaults(check=check_ids)
-    ids.add_argument("--threads", type=int, nargs="+", default=[1])
+    tools.add_machine_options(ids)
     ids.add_argument("--every-variant", action="store_true")
+    ids.add_argument("--prompts", type=int, help="how many (default: all)")
     ids.add_argument("--fraction", type=float, default=1.0, help="of the ids that must be golden")
     ids.add_argument("--margin", type=float, help="ids count up to the first smaller top-two margin")
     ids.add_argument("--reference", help="the ONNX model, for --margin")

@@ -180,6 +180,8 @@ def differs(got, expected, tolerance):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
+    parser.add_argument("--target", help="of the compiler (default: its own)")
+    tools.add_machine_options(parser)
     arguments = parser.parse_args()
     os.makedirs(arguments.folder, exist_ok=True)
     random = np.random.default_rng(7)
@@ -195,18 +197,15 @@ def main():
     source, artifact = (os.path.join(arguments.folder, name) for name in ("block.mlir", "block.so"))
     with open(source, "w", encoding="utf-8") as file:
         file.write(module.text())
-    tools.compile_model(source, artifact)
+    tools.compile_model(source, artifact, target=arguments.target)
     failures = 0
-    for variant in tools.runnable_variants(artifact):
-        for threads in (1, 2):
-            outputs = tools.run(
-                artifact, module.inputs, os.path.join(arguments.folder, "run"), "--variant", variant, "--threads", threads
-            )
-            for name, (expected, tolerance) in module.expected.items():
-                if differs(outputs[name], expected, tolerance):
-                    failures += 1
-                    print(f"{variant}, {threads} threads: {name} {expected.shape} differs by "
-                          f"{np.abs(outputs[name].astype(np.float64) - expected).max()}")
+    for setting, options in tools.settings(artifact, arguments):
+        outputs = tools.run(artifact, module.inputs, os.path.join(arguments.folder, "run"), *options)
+        for name, (expected, tolerance) in module.expected.items():
+            if differs(outputs[name], expected, tolerance):
+                failures += 1
+                print(f"{setting}: {name} {expected.shape} differs by "
+                      f"{np.abs(outputs[name].astype(np.float64) - expected).max()}")
     return failures
 
 

@@ -112,38 +112,39 @@ def layers(module, tokens):
     module.layer(next(count), tokens, 72, 128, True, "i8", 8, extremes=False)
 
 
-def check(folder, tokens, lowering):
+def check(arguments, tokens, lowering):
+    folder = arguments.folder
     module = Module(np.random.default_rng(tokens))
     layers(module, tokens)
     source = os.path.join(folder, f"linear-{tokens}.mlir")
     artifact = os.path.join(folder, f"linear-{tokens}-{lowering}.so")
     with open(source, "w", encoding="utf-8") as file:
         file.write(module.text())
-    tools.compile_model(source, artifact, f"--lowering={lowering}")
+    tools.compile_model(source, artifact, f"--lowering={lowering}", target=arguments.target)
     failures = 0
-    for variant in tools.runnable_variants(artifact):
-        for threads in (1, 2):
-            outputs = tools.run(
-                artifact, module.inputs, os.path.join(folder, "run"), "--variant", variant, "--threads", threads
-            )
-            for name, expected in module.expected.items():
-                if not np.array_equal(outputs[name].astype(np.float64), expected):
-                    failures += 1
-                    print(f"M = {tokens}, {lowering}, {variant}, {threads} threads: {name} differs: "
-                          f"shape {expected.shape}, {np.abs(outputs[name] - expected).max()}")
+    for setting, options in tools.settings(artifact, arguments):
+        outputs = tools.run(artifact, module.inputs, os.path.join(folder, "run"), *options)
+        for name, expected in module.expected.items():
+            if not np.array_equal(outputs[name].astype(np.float64), expected):
+                failures += 1
+                print(f"M = {tokens}, {lowering}, {setting}: {name} differs: "
+                      f"shape {expected.shape}, {np.abs(outputs[name] - expected).max()}")
     return failures
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
+    parser.add_argument("--target", help="of the compiler (default: its own)")
+    tools.add_machine_options(parser)
     parser.add_argument("--tokens", type=int, nargs="*", default=TOKENS)
+    parser.add_argument("--lowering", nargs="+", default=("dot", "addsub"))
     arguments = parser.parse_args()
     os.makedirs(arguments.folder, exist_ok=True)
     return sum(
-        check(arguments.folder, tokens, lowering)
+        check(arguments, tokens, lowering)
         for tokens in arguments.tokens
-        for lowering in ("dot", "addsub")
+        for lowering in arguments.lowering
     )
 
 

@@ -57,6 +57,20 @@ TEST(CPU, AgreesWithTheCompilersRuntime) {
 }
 #endif
 
+#if defined(__aarch64__)
+/// Features that every machine with another one has.
+TEST(CPU, FeaturesImplyOthers) {
+  bn_cpu cpu = bn_cpu_detect();
+  EXPECT_TRUE(bn_cpu_has(&cpu, "fp-armv8"));
+  const std::pair<const char *, const char *> implied[] = {
+      {"i8mm", "dotprod"}, {"sve", "fullfp16"}, {"sve2", "sve"},
+      {"sve2", "dotprod"}, {"sme", "bf16"},     {"sme2", "sme"}};
+  for (auto [feature, other] : implied)
+    if (bn_cpu_has(&cpu, feature))
+      EXPECT_TRUE(bn_cpu_has(&cpu, other)) << feature << " without " << other;
+}
+#endif
+
 TEST(CPU, CountsProcessors) { EXPECT_GE(bn_cpu_count(), 1); }
 
 } // namespace

@@ -57,7 +57,43 @@ TEST_F(CPUTargetTest, FeatureWords) {
       CPUTarget(parse("x86-64-v4+avx512vnni").front()).has("avx512vnni"));
 }
 
+TEST_F(CPUTargetTest, ARMLevels) {
+  auto targets = parse("aarch64-default");
+  ASSERT_EQ(targets.size(), 4u);
+  EXPECT_EQ(targets[0].getTriple(), "aarch64-unknown-linux-gnu");
+  EXPECT_TRUE(CPUTarget(targets[0]).has("neon"));
+  EXPECT_FALSE(CPUTarget(targets[0]).has("dotprod"));
+  EXPECT_TRUE(CPUTarget(targets[1]).has("dotprod"));
+  // Words bring along what every machine with them has.
+  for (const char *feature : {"i8mm", "dotprod"})
+    EXPECT_TRUE(CPUTarget(targets[2]).has(feature)) << feature;
+  EXPECT_FALSE(CPUTarget(targets[2]).has("sve"));
+  for (const char *feature : {"sve2", "sve", "fullfp16", "dotprod"})
+    EXPECT_TRUE(CPUTarget(targets[3]).has(feature)) << feature;
+  // The same word is another feature on another architecture.
+  EXPECT_TRUE(CPUTarget(parse("aarch64+bf16").front()).has("bf16"));
+  EXPECT_TRUE(CPUTarget(parse("x86-64-v4+bf16").front()).has("avx512bf16"));
+}
+
+TEST_F(CPUTargetTest, NamedCPUs) {
+  auto targets =
+      parse("cortex-a53,cortex-a76,neoverse-n1,neoverse-v2,apple-m1");
+  ASSERT_EQ(targets.size(), 5u);
+  for (TargetAttr target : targets) {
+    EXPECT_EQ(target.getName(), target.getCpu());
+    auto machine = CPUTarget(target).createTargetMachine();
+    ASSERT_TRUE(bool(machine)) << llvm::toString(machine.takeError());
+    EXPECT_EQ((*machine)->getTargetCPU(), "generic");
+  }
+  EXPECT_FALSE(CPUTarget(targets[0]).has("dotprod"));
+  EXPECT_TRUE(CPUTarget(targets[1]).has("dotprod"));
+  for (const char *feature : {"sve2", "i8mm", "bf16"})
+    EXPECT_TRUE(CPUTarget(targets[3]).has(feature)) << feature;
+  EXPECT_TRUE(CPUTarget(parse("cortex-a53+dotprod").front()).has("dotprod"));
+}
+
 TEST_F(CPUTargetTest, VectorBits) {
+  EXPECT_EQ(CPUTarget(parse("aarch64").front()).vectorBits(), 128u);
   EXPECT_EQ(CPUTarget(parse("x86-64").front()).vectorBits(), 128u);
   EXPECT_EQ(CPUTarget(parse("x86-64-v3").front()).vectorBits(), 256u);
   EXPECT_EQ(CPUTarget(parse("x86-64-v4").front()).vectorBits(), 512u);
@@ -79,6 +115,12 @@ TEST_F(CPUTargetTest, Errors) {
             std::string::npos);
   EXPECT_NE(fail("x86-64-v3+vnni").find("needs avx512f"), std::string::npos);
   EXPECT_NE(fail("x86-64,x86-64").find("given twice"), std::string::npos);
+  EXPECT_NE(fail("aarch64+vnni").find("unknown feature 'vnni'"),
+            std::string::npos);
+  EXPECT_NE(fail("x86-64-v3,aarch64").find("of different architectures"),
+            std::string::npos);
+  EXPECT_NE(fail("aarch64,aarch64-default").find("unknown target"),
+            std::string::npos);
   EXPECT_NE(fail("x86-64,").find("unknown target ''"), std::string::npos);
 }
 

@@ -20,11 +20,12 @@
 
 namespace bitnet {
 
-/// Parses a comma-separated list of CPU levels, each with `+feature` words,
-/// such as `x86-64-v3,x86-64-v4+vnni`; `native` is the machine that the
-/// compiler runs on. An empty list is the default one. The order is that of
-/// preference, the best last. A failure names the word at fault and what is
-/// accepted.
+/// Parses a comma-separated list of CPU levels, or CPUs by name, each with
+/// `+feature` words, such as `x86-64-v3,x86-64-v4+vnni`; `native` is the
+/// machine that the compiler runs on. All are of one architecture.
+/// `aarch64-default` stands for that architecture's list, an empty list for
+/// that of the host's. The order is that of preference, the best last. A
+/// failure names the word at fault and what is accepted.
 llvm::Expected<llvm::SmallVector<TargetAttr>>
 parseCPUTargets(mlir::MLIRContext *context, llvm::StringRef list);
 
