@@ -5,14 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Commands.h"
+#include "BenchRun.h"
 #include "Decoder.h"
 #include "Error.h"
 #include "Machine.h"
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -43,18 +42,6 @@ struct Result {
     return prefillTokensPerSecond * *prefillMacsPerToken / dotPeak;
   }
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half]
-                           : (values[half - 1] + values[half]) / 2;
-}
-
-double seconds(std::chrono::steady_clock::time_point since) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since)
-      .count();
-}
 
 /// The prompt gives way where both do not fit in the context.
 Lengths fit(const BenchOptions &options, const Decoder &decoder) {
@@ -92,11 +79,11 @@ void measureDecoder(const BenchOptions &options, Decoder &decoder,
     decoder.rewind(0);
     auto begin = std::chrono::steady_clock::now();
     decoder.append(tokens.data(), result.lengths.prompt);
-    double prefillSeconds = seconds(begin);
+    double prefillSeconds = secondsSince(begin);
     begin = std::chrono::steady_clock::now();
     for (int64_t i = 0; i < result.lengths.generated; ++i)
       decoder.append(&tokens[size_t(result.lengths.prompt + i)], 1);
-    double decodeSeconds = seconds(begin);
+    double decodeSeconds = secondsSince(begin);
     if (repetition == 0)
       continue;
     prefill.push_back(double(result.lengths.prompt) / prefillSeconds);
@@ -168,7 +155,12 @@ std::optional<double> macsPerToken(const bn_model_info &info) {
 void bench(const BenchOptions &options) {
   Model model(options.session.artifact);
   Session session(model, options.session);
-  std::unique_ptr<Decoder> decoder = Decoder::create(model, session);
+  std::unique_ptr<Decoder> decoder;
+  try {
+    decoder = Decoder::create(model, session);
+  } catch (const NotADecoder &) {
+    return benchRuns(options, model, session);
+  }
   Result result = {};
   result.variant = session.variant();
   result.threads = session.threads();

@@ -52,6 +52,10 @@ struct BenchOptions {
   SessionOptions session;
   int64_t promptTokens = 512, generatedTokens = 64;
   int repetitions = 5;
+  // Of models that are no decoders: how often the model is open, its copies run
+  // in turn, and the extent of dynamic dimensions.
+  int copies = 1;
+  int64_t dynamicExtent = 1;
   bool json = false;
 };
 void bench(const BenchOptions &options);

@@ -8,18 +8,25 @@
 #ifndef BITNET_RUN_DECODER_H
 #define BITNET_RUN_DECODER_H
 
+#include "Error.h"
 #include "Model.h"
 
 #include <memory>
 
 namespace bitnet::run {
 
+/// Why a model is no decoder.
+class NotADecoder : public Error {
+public:
+  using Error::Error;
+};
+
 /// A language model that reads tokens one after another. Hides whether the
 /// artifact has entries with a cache of their own, or only the ONNX model's
 /// signature, whose past and present are then passed from call to call.
 class Decoder {
 public:
-  /// Throws Error, saying why, where the model is no decoder.
+  /// Throws NotADecoder, saying why, where the model is none.
   static std::unique_ptr<Decoder> create(const Model &model,
                                          const Session &session);
   virtual ~Decoder();

@@ -14,7 +14,7 @@
 namespace bitnet::run {
 
 [[noreturn]] static void notADecoder(const std::string &why) {
-  throw Error("the model is no decoder that can write text: " + why);
+  throw NotADecoder("the model is no decoder that can write text: " + why);
 }
 
 static bool contains(const char *name, const char *part) {

@@ -155,6 +155,18 @@ void addBench(CLI::App &app) {
                    "Report the medians of so many repetitions")
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), kMaxCount));
+  command
+      ->add_option("--copies", options->copies,
+                   "A model that is no decoder: open it so many times and run "
+                   "the copies in turn, so that caches do not hold its weights")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--dynamic-extent", options->dynamicExtent,
+                   "A model that is no decoder: the extent of every dynamic "
+                   "dimension of its inputs")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t(1), kMaxCount));
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Example:\n  bitnet-run bench model.so --threads 1 --json");
   command->callback([options] { bench(*options); });

@@ -1,0 +1,162 @@
+//===- BenchRun.cpp - bitnet-run bench of models that are no decoders -----===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "BenchRun.h"
+#include "DataType.h"
+#include "Error.h"
+#include "Machine.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+namespace bitnet::run {
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half]
+                           : (values[half - 1] + values[half]) / 2;
+}
+
+double secondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+namespace {
+
+/// Inputs of the main entry: floats in [-1, 1), whole numbers 0 and 1.
+class RandomInputs {
+public:
+  RandomInputs(const bn_entry_info &entry, int64_t dynamicExtent) {
+    for (uint32_t i = 0; i < entry.input_count; ++i)
+      add(entry.inputs[i], dynamicExtent);
+    for (size_t i = 0; i < tensors.size(); ++i)
+      tensors[i].data = data[i].data();
+  }
+
+  std::vector<bn_tensor> tensors;
+
+private:
+  void add(const bn_tensor_info &input, int64_t dynamicExtent) {
+    bn_tensor tensor = {};
+    tensor.name = input.name;
+    tensor.dtype = input.dtype;
+    tensor.rank = input.rank;
+    size_t count = 1;
+    for (uint32_t i = 0; i < input.rank; ++i) {
+      int64_t extent = input.dims[i].extent;
+      tensor.shape[i] = extent < 0 ? dynamicExtent : extent;
+      count *= size_t(tensor.shape[i]);
+    }
+    std::string bytes(count * sizeOfType(input.dtype), '\0');
+    for (size_t i = 0; i < count; ++i)
+      fill(bytes, i, input.dtype);
+    data.push_back(std::move(bytes));
+    tensors.push_back(tensor);
+  }
+
+  void fill(std::string &bytes, size_t i, uint32_t type) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    if (type == Float32) {
+      float value = float(int32_t(state >> 32)) / 2147483648.0f;
+      std::memcpy(&bytes[i * sizeof value], &value, sizeof value);
+    } else if (type != Float16 && type != BFloat16) {
+      // The lowest byte of a little-endian whole number.
+      bytes[i * sizeOfType(type)] = char(state >> 63);
+    }
+  }
+
+  uint64_t state = 158;
+  std::vector<std::string> data;
+};
+
+/// A model that is open several times, each with weights of its own in memory:
+/// used in turn, they are read from memory and not from a cache.
+class Copies {
+public:
+  Copies(const SessionOptions &options, int count) {
+    for (int i = 0; i < count; ++i) {
+      models.push_back(std::make_unique<Model>(options.artifact));
+      sessions.push_back(std::make_unique<Session>(*models.back(), options));
+    }
+  }
+
+  const Session &next() { return *sessions[turn++ % sessions.size()]; }
+
+private:
+  std::vector<std::unique_ptr<Model>> models;
+  std::vector<std::unique_ptr<Session>> sessions;
+  size_t turn = 0;
+};
+
+} // namespace
+
+void benchRuns(const BenchOptions &options, const Model &model,
+               const Session &session) {
+  const bn_entry_info &entry = model.mainEntry();
+  RandomInputs inputs(entry, options.dynamicExtent);
+  Copies copies(options.session, options.copies);
+  auto runAll = [&](int count) {
+    auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < count; ++i)
+      copies.next().run(inputs.tensors);
+    return secondsSince(begin) / count;
+  };
+  runAll(options.copies); // Warms clocks, and makes every page present.
+  // Repetitions of 50 ms at least, and of every copy.
+  int count = int(std::clamp(0.05 / runAll(options.copies), 1.0, 1e4));
+  count = (count + options.copies - 1) / options.copies * options.copies;
+  std::vector<double> times;
+  for (int i = 0; i < options.repetitions; ++i)
+    times.push_back(runAll(count));
+
+  double time = median(times), bytes = double(model.info().weight_bytes);
+  double bandwidth = measureReadBandwidth(session.threads());
+  double peak = measureDotPeak(session.threads());
+  auto known = [&](double value) {
+    return entry.macs ? nlohmann::ordered_json(value)
+                      : nlohmann::ordered_json(nullptr);
+  };
+  nlohmann::ordered_json json = {
+      {"run_seconds", time},
+      {"runs_per_s", 1 / time},
+      {"weight_bytes", bytes},
+      {"read_bandwidth_bytes_per_s", bandwidth},
+      {"run_bandwidth_fraction", bytes / time / bandwidth},
+      {"run_macs", known(double(entry.macs))},
+      {"dot_peak_macs_per_s", peak},
+      {"run_peak_fraction", known(double(entry.macs) / time / peak)},
+      {"variant", session.variant()},
+      {"threads", session.threads()},
+      {"copies", options.copies}};
+  if (options.json)
+    return print(json.dump(2) + "\n");
+  char text[512];
+  snprintf(text, sizeof text,
+           "variant %s, %d thread%s\n"
+           "run:     %.1f us (no decoder: the model's own signature)\n"
+           "memory:  %.2f GB/s read; the weights (%.2f MB) take %.1f%%\n"
+           "dot:     %.1f G multiply-adds/s at most",
+           session.variant().c_str(), session.threads(),
+           session.threads() == 1 ? "" : "s", time * 1e6, bandwidth / 1e9,
+           bytes / 1e6, 100 * bytes / time / bandwidth, peak / 1e9);
+  std::string report = text;
+  if (entry.macs) {
+    snprintf(text, sizeof text, ", of which a run takes %.1f%%",
+             100 * double(entry.macs) / time / peak);
+    report += text;
+  }
+  print(report + "\n");
+}
+
+} // namespace bitnet::run
