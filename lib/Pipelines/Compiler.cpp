@@ -7,6 +7,7 @@
 
 #include "bitnet/Pipelines/Compiler.h"
 
+#include "bitnet/Conversion/BitNetToVector/BitNetToVector.h"
 #include "bitnet/Import/ImportONNX.h"
 #include "bitnet/Pipelines/LoopsPhase.h"
 #include "bitnet/Pipelines/Manifest.h"
@@ -53,7 +54,9 @@ public:
       return failure();
     countLayers();
     if (failed(advance(Phase::Packed, [&](OpPassManager &manager) {
-          buildPackedPhase(manager, options.phases);
+          PhaseOptions phases = options.phases;
+          phases.packingUnit = getPackingUnit(variants);
+          buildPackedPhase(manager, phases);
         })))
       return failure();
     if (options.stopAfter <= Phase::Packed)

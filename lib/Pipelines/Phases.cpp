@@ -92,6 +92,7 @@ void bitnet::buildPackedPhase(OpPassManager &manager,
   manager.addPass(createNarrowConstants());
   LayoutOptions layout;
   layout.lowering = options.lowering;
+  layout.unit = options.packingUnit;
   manager.addPass(createLayout(layout));
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());

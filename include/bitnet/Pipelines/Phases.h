@@ -42,6 +42,8 @@ struct PhaseOptions {
   /// Tokens that a KV cache holds.
   int64_t maxContext = 1024;
   Lowering lowering = Lowering::Auto;
+  /// The unit of packed weights that suits the targets.
+  int64_t packingUnit = 4;
 };
 
 /// Folds and simplifies what the importer made. `releaseWeights` frees master

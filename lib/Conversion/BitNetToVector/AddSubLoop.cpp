@@ -24,14 +24,14 @@ public:
                               b.zeroVector(tile.lanes, b.getI32Type()));
   }
 
-  SmallVector<Value> block(ArrayRef<Value> weights, Value k,
+  SmallVector<Value> block(ArrayRef<Value> weights, Value k, int64_t offset,
                            ValueRange accumulators) override {
     SmallVector<Value> words(outputs(),
                              b.zeroVector(tile.lanes * 2, b.getI16Type()));
     for (int64_t field = 0; field < tile.fields(); ++field) {
       SmallVector<Value> bytes;
       for (int64_t token = 0; token < tile.tokens; ++token)
-        bytes.push_back(broadcastActivations(token, b.add(k, 4 * field)));
+        bytes.push_back(broadcastActivations(token, k, offset, field));
       for (int64_t v = 0; v < tile.vectors; ++v) {
         Value codes = extractField(weights[v], field);
         Value plus = equals(codes, tile.codeBits == 2 ? 2 : 1),
@@ -89,6 +89,7 @@ private:
 } // namespace
 
 std::unique_ptr<InnerLoop> bitnet::makeAddSubLoop(KernelBuilder &b,
-                                                  const MicroTile &tile) {
-  return std::make_unique<AddSubLoop>(b, tile);
+                                                  const MicroTile &tile,
+                                                  const VectorTarget &target) {
+  return std::make_unique<AddSubLoop>(b, tile, target);
 }

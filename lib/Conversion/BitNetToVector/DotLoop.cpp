@@ -12,45 +12,51 @@ using namespace bitnet;
 
 namespace {
 
-/// Accumulators, in this order: one i32 vector a field (if spread), token and
-/// vector; then, with own sums, one a token.
+/// Accumulators, in this order: one i32 vector a spread field (or one for all),
+/// token and vector; then, with own sums, one a token.
 class DotLoop : public InnerLoop {
 public:
-  DotLoop(KernelBuilder &b, const MicroTile &tile, DotKind kind, bool spread)
-      : InnerLoop(b, tile), kind(kind), spread(spread) {}
+  DotLoop(KernelBuilder &b, const MicroTile &tile, const VectorTarget &target,
+          bool spread)
+      : InnerLoop(b, tile, target), kind(target.getDotKind()) {
+    // As many fields as leave their codes in the range of a dot product.
+    int64_t largest = tile.codeBits == 2 ? 2 : 1;
+    while (spread && spreadFields < tile.fields() &&
+           largest << (spreadFields * tile.codeBits) < target.getCodeLimit())
+      ++spreadFields;
+  }
 
   SmallVector<Value> start() override {
-    int64_t count = outputs() * (spread ? tile.fields() : 1) +
-                    (tile.ownSums ? tile.tokens : 0);
+    int64_t count = outputs() * spreadFields + (tile.ownSums ? tile.tokens : 0);
     return SmallVector<Value>(count, b.zeroVector(tile.lanes, b.getI32Type()));
   }
 
-  SmallVector<Value> block(ArrayRef<Value> weights, Value k,
+  SmallVector<Value> block(ArrayRef<Value> weights, Value k, int64_t offset,
                            ValueRange accumulators) override {
     SmallVector<Value> acc(accumulators);
-    // With pairs in i16, fields are summed there before they are widened: at
-    // most 8 fields of 2 * 1 * 128, or 4 of 2 * 2 * 128, well within 16 bits.
-    SmallVector<Value> pairs(outputs()), sumPairs(tile.tokens);
+    // In 16 bits, fields are summed before they are widened: at most 8 of
+    // 2 * 1 * 128, or 4 of 2 * 2 * 128, well within range.
+    SmallVector<PartialSums> partial(outputs()), sumPartial(tile.tokens);
     for (int64_t field = 0; field < tile.fields(); ++field) {
       SmallVector<Value> codes;
       for (Value vector : weights)
-        codes.push_back(spread ? maskField(vector, field)
-                               : extractField(vector, field));
+        codes.push_back(field < spreadFields ? maskField(vector, field)
+                                             : extractField(vector, field));
       for (int64_t token = 0; token < tile.tokens; ++token) {
-        Value bytes = broadcastActivations(token, b.add(k, 4 * field));
+        Value bytes = broadcastActivations(token, k, offset, field);
         for (int64_t v = 0; v < tile.vectors; ++v)
-          accumulate(acc[slot(field) + at(token, v)], pairs[at(token, v)],
-                     codes[v], bytes);
+          emitDot(b, kind, acc[slot(field) + at(token, v)],
+                  partial[at(token, v)], codes[v], bytes);
         if (tile.ownSums)
-          accumulate(acc[sumSlot() + token], sumPairs[token], ones(), bytes);
+          emitDot(b, kind, acc[sumSlot() + token], sumPartial[token], ones(),
+                  bytes);
       }
     }
-    if (kind == DotKind::MultiplyAddPairs) {
-      for (int64_t i = 0; i < outputs(); ++i)
-        widen(acc[i], pairs[i]);
-      for (int64_t token = 0; tile.ownSums && token < tile.tokens; ++token)
-        widen(acc[sumSlot() + token], sumPairs[token]);
-    }
+    for (int64_t i = 0; i < outputs(); ++i)
+      acc[i] = emitWiden(b, acc[i], partial[i]);
+    for (int64_t token = 0; tile.ownSums && token < tile.tokens; ++token)
+      acc[sumSlot() + token] =
+          emitWiden(b, acc[sumSlot() + token], sumPartial[token]);
     return acc;
   }
 
@@ -69,8 +75,10 @@ public:
   }
 
 private:
-  int64_t slot(int64_t field) const { return spread ? field * outputs() : 0; }
-  int64_t sumSlot() const { return outputs() * (spread ? tile.fields() : 1); }
+  int64_t slot(int64_t field) const {
+    return field < spreadFields ? field * outputs() : 0;
+  }
+  int64_t sumSlot() const { return outputs() * spreadFields; }
   Value ones() { return b.constantVector(tile.lanes * 4, b.getI8Type(), 1); }
 
   /// The field where it stands: codes times 2^(codeBits * field).
@@ -80,25 +88,11 @@ private:
         weights, b.constantVector(tile.lanes * 4, b.getI8Type(), int8_t(mask)));
   }
 
-  void accumulate(Value &acc, Value &pairs, Value codes, Value bytes) {
-    if (kind == DotKind::DotAccumulate) {
-      acc = emitDotAccumulate(b, acc, codes, bytes);
-      return;
-    }
-    Value product = emitMultiplyAddPairs(b, codes, bytes);
-    pairs =
-        pairs ? b.create<arith::AddIOp>(pairs, product).getResult() : product;
-  }
-
-  void widen(Value &acc, Value pairs) {
-    acc = b.create<arith::AddIOp>(acc, emitAddPairs(b, pairs));
-  }
-
   /// The sum over fields; with spread ones, each is divided by its power of
   /// two, which is exact.
   Value gather(ValueRange acc, int64_t output) {
     Value total = acc[output];
-    for (int64_t field = 1; spread && field < tile.fields(); ++field) {
+    for (int64_t field = 1; field < spreadFields; ++field) {
       Value amount =
           b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
       Value part = b.create<arith::ShRSIOp>(acc[slot(field) + output], amount);
@@ -108,7 +102,8 @@ private:
   }
 
   DotKind kind;
-  bool spread;
+  /// Fields, from the lowest on, that have accumulators of their own.
+  int64_t spreadFields = 1;
 };
 
 } // namespace
@@ -117,7 +112,6 @@ std::unique_ptr<InnerLoop> bitnet::makeDotLoop(KernelBuilder &b,
                                                const MicroTile &tile,
                                                const VectorTarget &target,
                                                bool spread) {
-  DotKind kind = getDotKind(target);
-  return std::make_unique<DotLoop>(b, tile, kind,
-                                   spread && kind == DotKind::DotAccumulate);
+  return std::make_unique<DotLoop>(b, tile, target,
+                                   spread && !target.hasPartialSums());
 }

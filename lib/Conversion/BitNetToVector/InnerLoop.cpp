@@ -10,16 +10,41 @@
 using namespace mlir;
 using namespace bitnet;
 
-Value InnerLoop::broadcastActivations(int64_t token, Value k) {
+Value InnerLoop::broadcastActivations(int64_t token, Value k, int64_t offset,
+                                      int64_t field) {
+  int64_t byte = tile.unit * field + offset;
+  if (target.hasWordOperands()) {
+    Value words =
+        b.bitcast(loadActivations(token, k, byte / 16 * 16), b.getI32Type());
+    SmallVector<int64_t> word(tile.lanes, byte % 16 / 4);
+    return b.bitcast(b.create<vector::ShuffleOp>(words, words, word),
+                     b.getI8Type());
+  }
   Value row = b.add(tile.firstToken, token);
-  Value four = b.loadVector(tile.activations, {row, k}, 4);
+  Value four = b.loadFixed(tile.activations, {row, b.add(k, byte)}, 4);
   Value word = b.create<vector::ExtractOp>(b.bitcast(four, b.getI32Type()), 0);
   return b.bitcast(b.splat(word, tile.lanes), b.getI8Type());
 }
 
+Value InnerLoop::loadActivations(int64_t token, Value k, int64_t byte) {
+  if (loadedBlock != k)
+    loaded.clear();
+  loadedBlock = k;
+  Value &vector = loaded[{token, byte}];
+  if (!vector)
+    vector = b.loadFixed(tile.activations,
+                         {b.add(tile.firstToken, token), b.add(k, byte)}, 16);
+  return vector;
+}
+
 Value InnerLoop::extractField(Value weights, int64_t field) {
   Type byte = b.getI8Type();
-  if (field) {
+  if (field && target.hasByteShifts()) {
+    weights = b.create<arith::ShRUIOp>(
+        weights, b.constantVector(tile.lanes * 4, byte, field * tile.codeBits));
+    if (field == tile.fields() - 1)
+      return weights;
+  } else if (field) {
     // Shifted as words: there are no shifts of bytes, and the mask removes what
     // crosses from the neighbour.
     Value words = b.bitcast(weights, b.getI32Type());

@@ -18,13 +18,16 @@
 
 namespace bitnet {
 
-/// The shape of a microkernel, and where its operands are.
+/// The shape of a microkernel, and where its operands are. Lanes are those of
+/// the shortest vector where vectors are scalable.
 struct MicroTile {
   int64_t tokens;  // rows of activations
   int64_t vectors; // vectors of outputs
   int64_t lanes;   // outputs a vector: 32-bit lanes
   /// 2 for ternary, 1 for binary codes; fields of a byte are 8 / codeBits.
   int64_t codeBits;
+  /// Consecutive K of a row in a block, in each field.
+  int64_t unit;
   /// The sums of activations that offset codes need are not known beforehand,
   /// because scales change along K: the inner loop adds them up.
   bool ownSums;
@@ -37,13 +40,20 @@ struct MicroTile {
 
 class InnerLoop {
 public:
-  InnerLoop(KernelBuilder &b, const MicroTile &tile) : b(b), tile(tile) {}
+  InnerLoop(KernelBuilder &b, const MicroTile &tile, const VectorTarget &target)
+      : b(b), tile(tile), target(target) {}
   virtual ~InnerLoop() = default;
 
+  /// Bytes of a row that the loop takes at a time. Where the packing has more,
+  /// `block` gets the parts of a block one after another.
+  virtual int64_t unit() const { return 4; }
+
   virtual llvm::SmallVector<Value> start() = 0;
-  /// One block: `weights` has a vector of 4 bytes a lane for each vector of the
-  /// tile, `k` is the block's first activation.
+  /// One block, or part of one: `weights` has a vector of 4 bytes a lane for
+  /// each `unit() / 4` part of a vector of the tile. Field f of byte b meets
+  /// the activation `k + tile.unit * f + offset + b`.
   virtual llvm::SmallVector<Value> block(llvm::ArrayRef<Value> weights, Value k,
+                                         int64_t offset,
                                          ValueRange accumulators) = 0;
   /// The sums of weight times activation, f32, by [token][vector]. `rowSums`
   /// are the tokens' sums of activations as i32 scalars (unless ownSums).
@@ -55,15 +65,27 @@ protected:
     return token * tile.vectors + vector;
   }
   int64_t outputs() const { return tile.tokens * tile.vectors; }
-  /// Four consecutive activations of a token, in every lane, as bytes.
-  Value broadcastActivations(int64_t token, Value k);
+  /// The four activations of a token that a field meets, in every lane, as
+  /// bytes.
+  Value broadcastActivations(int64_t token, Value k, int64_t offset,
+                             int64_t field);
   /// Field `field` of every byte, shifted down, as bytes.
   Value extractField(Value weights, int64_t field);
   /// Sums of code times activation to sums of weight times activation.
   Value removeOffset(Value codeSums, Value activationSum);
 
+  /// Sixteen activations of a token, from the block's `k + byte` on; loaded
+  /// once.
+  Value loadActivations(int64_t token, Value k, int64_t byte);
+
   KernelBuilder &b;
   MicroTile tile;
+  const VectorTarget &target;
+
+private:
+  /// The activations at hand: of which block, by token and by byte.
+  Value loadedBlock;
+  llvm::DenseMap<std::pair<int64_t, int64_t>, Value> loaded;
 };
 
 /// Integer dot products of the machine on i8 activations. `spread` keeps one
@@ -71,24 +93,35 @@ protected:
 /// are plenty); it needs a dot product that does not saturate.
 std::unique_ptr<InnerLoop> makeDotLoop(KernelBuilder &b, const MicroTile &tile,
                                        const VectorTarget &target, bool spread);
+/// Products of 2 x 8 by 8 x 2 bytes, for several tokens. The sums of
+/// activations are known beforehand, and vectors have 128 bits.
+std::unique_ptr<InnerLoop> makeMatrixLoop(KernelBuilder &b,
+                                          const MicroTile &tile,
+                                          const VectorTarget &target);
 /// Masked additions and subtractions of i8 activations.
 std::unique_ptr<InnerLoop> makeAddSubLoop(KernelBuilder &b,
-                                          const MicroTile &tile);
+                                          const MicroTile &tile,
+                                          const VectorTarget &target);
 /// Multiplications in 32 bits: i16 activations, and floats (weight-only).
-std::unique_ptr<InnerLoop> makeWideLoop(KernelBuilder &b,
-                                        const MicroTile &tile);
+std::unique_ptr<InnerLoop> makeWideLoop(KernelBuilder &b, const MicroTile &tile,
+                                        const VectorTarget &target);
 
-/// Dot products of the target, on vectors of `bits` bits.
-enum class DotKind { None, MultiplyAddPairs, DotAccumulate };
-DotKind getDotKind(const VectorTarget &target);
-/// accumulator (i32) + the dot product of each lane's four bytes, codes
-/// unsigned.
-Value emitDotAccumulate(KernelBuilder &b, Value accumulator, Value codes,
-                        Value bytes);
-/// The products of bytes, codes unsigned, summed in pairs to i16, saturating.
-Value emitMultiplyAddPairs(KernelBuilder &b, Value codes, Value bytes);
-/// The sums of neighbouring i16 as i32.
-Value emitAddPairs(KernelBuilder &b, Value words);
+//===----------------------------------------------------------------------===//
+// Products of bytes (VectorTarget.cpp)
+//===----------------------------------------------------------------------===//
+
+/// Sums of products that a target keeps in 16 bits within a block.
+using PartialSums = llvm::SmallVector<Value, 2>;
+
+/// Adds the products of codes and activations, both bytes, to `sum` (i32, the
+/// four bytes of a lane together) or, where the target has no such instruction,
+/// to `partial`. Codes are below the target's getCodeLimit.
+void emitDot(KernelBuilder &b, DotKind kind, Value &sum, PartialSums &partial,
+             Value codes, Value bytes);
+/// sum (i32) + the block's partial sums, if any.
+Value emitWiden(KernelBuilder &b, Value sum, const PartialSums &partial);
+/// sum + lhs * transposed rhs, of 2 x 8 bytes each.
+Value emitMatrixProduct(KernelBuilder &b, Value sum, Value lhs, Value rhs);
 
 } // namespace bitnet
 

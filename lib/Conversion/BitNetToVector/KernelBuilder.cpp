@@ -7,6 +7,7 @@
 
 #include "KernelBuilder.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace bitnet;
@@ -132,8 +133,12 @@ void KernelBuilder::parallel(Value count, Body body) {
 // Vectors
 //===----------------------------------------------------------------------===//
 
+Value KernelBuilder::scale(int64_t lanes) {
+  return scalable ? mul(create<vector::VectorScaleOp>(), lanes) : index(lanes);
+}
+
 VectorType KernelBuilder::vectorType(int64_t lanes, Type element) {
-  return VectorType::get({lanes}, element);
+  return VectorType::get({lanes}, element, {scalable});
 }
 
 Value KernelBuilder::splat(Value scalar, int64_t lanes) {
@@ -178,11 +183,18 @@ void KernelBuilder::storeVector(Value vector, Value memref,
   }
 }
 
+Value KernelBuilder::loadFixed(Value memref, ValueRange indices,
+                               int64_t count) {
+  llvm::SaveAndRestore fixed(scalable, false);
+  return loadVector(memref, indices, count);
+}
+
 Value KernelBuilder::bitcast(Value vector, Type element) {
   auto type = cast<VectorType>(vector.getType());
   int64_t bits = type.getNumElements() * type.getElementTypeBitWidth();
-  return create<vector::BitCastOp>(
-      vectorType(bits / element.getIntOrFloatBitWidth(), element), vector);
+  auto result = VectorType::get({bits / element.getIntOrFloatBitWidth()},
+                                element, type.getScalableDims());
+  return create<vector::BitCastOp>(result, vector);
 }
 
 Value KernelBuilder::toFloat(Value value) {

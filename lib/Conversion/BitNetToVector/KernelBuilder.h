@@ -81,12 +81,19 @@ public:
   // Vectors
   //===--------------------------------------------------------------------===//
 
+  /// Whether vectors made from here on are a multiple of their lanes that the
+  /// machine knows (vscale), and that multiple of a number.
+  void setScalable(bool value) { scalable = value; }
+  Value scale(int64_t lanes);
+
   mlir::VectorType vectorType(int64_t lanes, mlir::Type element);
   Value splat(Value scalar, int64_t lanes);
   Value zeroVector(int64_t lanes, mlir::Type element);
   /// A vector of constants, all `value`.
   Value constantVector(int64_t lanes, mlir::Type element, int64_t value);
   Value loadVector(Value memref, ValueRange indices, int64_t lanes);
+  /// `count` elements, the same number on every machine.
+  Value loadFixed(Value memref, ValueRange indices, int64_t count);
   void storeVector(Value vector, Value memref, ValueRange indices);
   Value bitcast(Value vector, mlir::Type element);
   /// f16, bf16 to f32; f32 as it is. Scalars and vectors.
@@ -96,6 +103,9 @@ public:
 
   /// The value of a constant index, if it is one.
   static std::optional<int64_t> constant(Value value);
+
+private:
+  bool scalable = false;
 };
 
 /// Whether the innermost dimension of the memref is contiguous.

@@ -31,19 +31,21 @@ public:
     groups = scaleType.getRank() == 2 ? scaleType.getDimSize(0) : 1;
     Type element = cast<MemRefType>(op.getLhs().getType()).getElementType();
     isWide = !element.isInteger(8);
+    bool scattered = !llvm::all_of(op->getOperands(), [](Value operand) {
+      return !isa<MemRefType>(operand.getType()) ||
+             isInnermostContiguous(operand);
+    });
+    if (usesMatrixProducts() || scattered)
+      this->target = target.withFixedVectors();
   }
 
   void run() {
-    int64_t vectors = packing.getRows() / lanes;
     b.parallel(b.index(llvm::divideCeil(n, packing.getRows())),
                [&](Value tile) {
-                 chooseTile(vectors);
-                 b.loop(b.index(0), b.index(vectors), vectorsAtOnce,
-                        [&](Value vector) {
-                          overTokens([&](Value token, int64_t count) {
-                            micro(tile, vector, token, count);
-                          });
-                        });
+                 b.setScalable(target.isScalable());
+                 laneRows = b.scale(lanes);
+                 overVectors(tile);
+                 b.setScalable(false);
                });
   }
 
@@ -52,19 +54,59 @@ private:
     return KernelBuilder::constant(b.dim(op.getLhs(), 0));
   }
 
+  /// Whether several tokens are multiplied as matrices.
+  bool usesMatrixProducts() {
+    return target.hasMatrixProduct() && packing.getUnit() == 8 && !isWide &&
+           groups == 1 && lowering == Lowering::Dot && staticTokens() != 1;
+  }
+
   /// Accumulators, codes and activations must fit the registers.
-  void chooseTile(int64_t vectors) {
+  void chooseTile() {
     bool one = staticTokens() == 1, many = target.getRegisters() == 32;
-    bool pairs = lowering == Lowering::AddSub ||
-                 getDotKind(target) == DotKind::MultiplyAddPairs;
+    bool pairs = lowering == Lowering::AddSub || target.hasPartialSums();
     if (one)
       vectorsAtOnce = many || !pairs ? 4 : 2;
     else if (many && !pairs)
       vectorsAtOnce = 4;
     else
       vectorsAtOnce = many ? 2 : 1;
-    vectorsAtOnce = std::min(vectorsAtOnce, vectors);
     tokensAtOnce = one ? 1 : many ? 6 : 4;
+    if (one || !target.has("neon"))
+      return;
+    // ARM has no operands in memory: activations take registers too, and so do
+    // both halves of a packing for matrix products.
+    if (usesMatrixProducts()) {
+      vectorsAtOnce = 2;
+      tokensAtOnce = 8;
+    } else if (pairs) {
+      tokensAtOnce = lowering == Lowering::AddSub ? 4 : 3;
+    } else {
+      vectorsAtOnce = packing.getUnit() == 8 ? 2 : 4;
+      tokensAtOnce = packing.getUnit() == 8 ? 6 : 4;
+    }
+  }
+
+  /// Visits the vectors of outputs of a tile, several at a time. How many a
+  /// scalable vector leaves is not known: the rest comes one by one.
+  void overVectors(Value tile) {
+    chooseTile();
+    auto visit = [&](Value from, Value to) {
+      b.loop(from, to, vectorsAtOnce, [&](Value vector) {
+        overTokens([&](Value token, int64_t count) {
+          micro(tile, vector, token, count);
+        });
+      });
+    };
+    if (!target.isScalable()) {
+      vectorsAtOnce = std::min(vectorsAtOnce, packing.getRows() / lanes);
+      return visit(b.index(0), b.index(packing.getRows() / lanes));
+    }
+    Value count =
+        b.createOrFold<arith::DivUIOp>(b.index(packing.getRows()), laneRows);
+    Value bulk = b.mul(b.floorDiv(count, vectorsAtOnce), vectorsAtOnce);
+    visit(b.index(0), bulk);
+    vectorsAtOnce = 1;
+    visit(bulk, count);
   }
 
   void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
@@ -85,27 +127,32 @@ private:
 
   std::unique_ptr<InnerLoop> makeInnerLoop(const MicroTile &tile) {
     if (isWide)
-      return makeWideLoop(b, tile);
+      return makeWideLoop(b, tile, target);
     if (lowering == Lowering::AddSub)
-      return makeAddSubLoop(b, tile);
+      return makeAddSubLoop(b, tile, target);
+    if (usesMatrixProducts() && tile.tokens > 1)
+      return makeMatrixLoop(b, tile, target);
     bool spread =
         tile.tokens == 1 && tile.codeBits == 2 && target.getRegisters() == 32;
     return makeDotLoop(b, tile, target, spread);
   }
 
   void micro(Value tileIndex, Value vector, Value token, int64_t count) {
-    MicroTile tile{
-        count,      vectorsAtOnce,
-        lanes,      packing.getScheme() == PackingScheme::Planes2 ? 2 : 1,
-        groups > 1, op.getLhs(),
-        token};
+    MicroTile tile{count,
+                   vectorsAtOnce,
+                   lanes,
+                   packing.getCodeBits(),
+                   packing.getUnit(),
+                   groups > 1,
+                   op.getLhs(),
+                   token};
     std::unique_ptr<InnerLoop> inner = makeInnerLoop(tile);
     SmallVector<Value> rowSums;
     if (Value sums = op.getSum())
       for (int64_t t = 0; t < count; ++t)
         rowSums.push_back(b.load(sums, b.add(token, t)));
     Value row =
-        b.add(b.mul(tileIndex, packing.getRows()), b.mul(vector, lanes));
+        b.add(b.mul(tileIndex, packing.getRows()), b.mul(vector, laneRows));
 
     SmallVector<Value> totals;
     if (groups == 1) {
@@ -137,27 +184,51 @@ private:
     return packing.getPaddedColumns(k) / packing.getBlock();
   }
   Value laneRow(Value row, int64_t vector) {
-    return b.add(row, vector * lanes);
+    return b.add(row, b.mul(laneRows, vector));
   }
 
   SmallVector<Value> sumBlocks(InnerLoop &inner, const MicroTile &tile,
                                Value tileIndex, Value vector, Value first,
                                int64_t count) {
-    int64_t blockBytes = packing.getRows() * 4;
+    int64_t blockBytes = packing.getBlockBytes();
     Value base = b.add(b.mul(tileIndex, blocks() * blockBytes),
-                       b.mul(vector, lanes * 4));
+                       b.mul(vector, b.mul(laneRows, packing.getUnit())));
     return b.reduce(
         first, b.add(first, count), 1, inner.start(),
         [&](Value block, ValueRange so) {
           Value offset = b.add(base, b.mul(block, blockBytes));
           if (tile.tokens == 1)
             b.prefetch(op.getWeight(), b.add(offset, prefetchBytes));
-          SmallVector<Value> weights;
-          for (int64_t v = 0; v < tile.vectors; ++v)
-            weights.push_back(b.loadVector(
-                op.getWeight(), b.add(offset, v * lanes * 4), lanes * 4));
-          return inner.block(weights, b.mul(block, packing.getBlock()), so);
+          Value k = b.mul(block, packing.getBlock());
+          if (inner.unit() == packing.getUnit())
+            return inner.block(loadWeights(offset, tile.vectors), k, 0, so);
+          auto [low, high] = loadHalves(offset, tile.vectors);
+          return inner.block(high, k, 4, inner.block(low, k, 0, so));
         });
+  }
+
+  /// The packing's bytes, a vector at a time.
+  SmallVector<Value> loadWeights(Value offset, int64_t vectors) {
+    SmallVector<Value> weights;
+    for (int64_t v = 0; v < vectors * packing.getUnit() / 4; ++v)
+      weights.push_back(b.loadVector(
+          op.getWeight(), b.add(offset, b.mul(laneRows, 4 * v)), lanes * 4));
+    return weights;
+  }
+
+  /// The first and the last four of the eight bytes of each row.
+  std::pair<SmallVector<Value>, SmallVector<Value>>
+  loadHalves(Value offset, int64_t vectors) {
+    std::pair<SmallVector<Value>, SmallVector<Value>> halves;
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value bytes = b.loadVector(
+          op.getWeight(), b.add(offset, b.mul(laneRows, 8 * v)), lanes * 8);
+      auto words =
+          b.create<vector::DeinterleaveOp>(b.bitcast(bytes, b.getI32Type()));
+      halves.first.push_back(b.bitcast(words.getRes1(), b.getI8Type()));
+      halves.second.push_back(b.bitcast(words.getRes2(), b.getI8Type()));
+    }
+    return halves;
   }
 
   void epilogue(ArrayRef<Value> totals, Value row, Value token, int64_t count) {
@@ -172,8 +243,8 @@ private:
       }
       // The last tile's rows beyond N exist in the weights only.
       Value left = b.create<arith::SubIOp>(b.index(n), first);
-      Value whole = b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left,
-                                            b.index(lanes));
+      Value whole =
+          b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left, laneRows);
       b.create<scf::IfOp>(
           whole,
           [&](OpBuilder &nested, Location) {
@@ -268,11 +339,12 @@ private:
 
   KernelBuilder &b;
   LinearOp op;
-  const VectorTarget &target;
+  VectorTarget target;
   Lowering lowering;
   PackingAttr packing;
   int64_t n, k, lanes, groups;
   bool isWide;
+  Value laneRows; // rows of a vector: lanes, times vscale
   int64_t vectorsAtOnce = 1, tokensAtOnce = 1;
 };
 

@@ -12,11 +12,28 @@
 
 namespace bitnet {
 
+/// How a machine multiplies bytes and adds the products of four.
+enum class DotKind {
+  None,
+  PairsX86,  // pmaddubsw: unsigned by signed, pairs in saturating i16
+  DotX86,    // vpdpbusd: unsigned by signed, in i32
+  PairsNeon, // smull and smlal: signed, in i16
+  DotNeon,   // sdot: signed, in i32
+  DotSVE,    // the same on scalable vectors
+};
+
 /// What the lowerings ask of the machine.
 class VectorTarget {
 public:
   /// A null attribute stands for a machine about which nothing is known.
-  explicit VectorTarget(TargetAttr target) : target(target) {}
+  explicit VectorTarget(TargetAttr target)
+      : target(target), scalable(has("sve")) {}
+  /// The same machine, without its scalable vectors.
+  VectorTarget withFixedVectors() const {
+    VectorTarget fixed(*this);
+    fixed.scalable = false;
+    return fixed;
+  }
 
   bool has(llvm::StringRef feature) const {
     return target && target.hasFeature(feature);
@@ -28,11 +45,34 @@ public:
   int64_t getLanes(int64_t elementBits) const {
     return getVectorBits() / elementBits;
   }
-  /// Whether there is an unsigned-by-signed byte dot product.
-  bool hasDot() const;
+  /// Whether loops are written in vectors of `vscale` times those bits.
+  bool isScalable() const { return scalable; }
+
+  DotKind getDotKind() const;
+  bool hasDot() const { return getDotKind() != DotKind::None; }
+  /// Whether sums of a block are first kept in 16 bits.
+  bool hasPartialSums() const {
+    return getDotKind() == DotKind::PairsX86 ||
+           getDotKind() == DotKind::PairsNeon;
+  }
+  /// What the codes of a dot product must be below: its operand is signed or
+  /// not.
+  int64_t getCodeLimit() const {
+    return getDotKind() == DotKind::PairsX86 || getDotKind() == DotKind::DotX86
+               ? 256
+               : 128;
+  }
+  /// Whether there is a product of 2 x 8 by 8 x 2 bytes.
+  bool hasMatrixProduct() const { return has("i8mm"); }
+  /// Whether bytes can be shifted.
+  bool hasByteShifts() const { return has("neon"); }
+  /// Whether an instruction takes a word of a vector for all of its lanes:
+  /// activations are then loaded by vectors.
+  bool hasWordOperands() const { return getDotKind() == DotKind::DotNeon; }
 
 private:
   TargetAttr target;
+  bool scalable;
 };
 
 /// Each emits the loops of `op`, which is on memrefs, at the builder's

@@ -16,7 +16,8 @@ namespace {
 /// (weight-only models). Each byte of a lane becomes a 32-bit weight.
 class WideLoop : public InnerLoop {
 public:
-  WideLoop(KernelBuilder &b, const MicroTile &tile) : InnerLoop(b, tile) {
+  WideLoop(KernelBuilder &b, const MicroTile &tile, const VectorTarget &target)
+      : InnerLoop(b, tile, target) {
     Type element =
         cast<MemRefType>(tile.activations.getType()).getElementType();
     isFloat = isa<FloatType>(element);
@@ -27,7 +28,7 @@ public:
     return SmallVector<Value>(outputs(), b.zeroVector(tile.lanes, type));
   }
 
-  SmallVector<Value> block(ArrayRef<Value> weights, Value k,
+  SmallVector<Value> block(ArrayRef<Value> weights, Value k, int64_t offset,
                            ValueRange accumulators) override {
     SmallVector<Value> acc(accumulators);
     for (int64_t field = 0; field < tile.fields(); ++field) {
@@ -36,7 +37,8 @@ public:
         for (Value vector : weights)
           values.push_back(weight(vector, 8 * byte + field * tile.codeBits));
         for (int64_t token = 0; token < tile.tokens; ++token) {
-          Value activation = load(token, b.add(k, 4 * field + byte));
+          Value activation =
+              load(token, b.add(k, tile.unit * field + offset + byte));
           for (int64_t v = 0; v < tile.vectors; ++v) {
             Value &sum = acc[at(token, v)];
             sum = multiplyAdd(values[v], activation, sum);
@@ -98,6 +100,7 @@ private:
 } // namespace
 
 std::unique_ptr<InnerLoop> bitnet::makeWideLoop(KernelBuilder &b,
-                                                const MicroTile &tile) {
-  return std::make_unique<WideLoop>(b, tile);
+                                                const MicroTile &tile,
+                                                const VectorTarget &target) {
+  return std::make_unique<WideLoop>(b, tile, target);
 }

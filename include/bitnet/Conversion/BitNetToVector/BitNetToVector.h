@@ -9,9 +9,14 @@
 #ifndef BITNET_CONVERSION_BITNETTOVECTOR_BITNETTOVECTOR_H
 #define BITNET_CONVERSION_BITNETTOVECTOR_BITNETTOVECTOR_H
 
+#include "bitnet/Dialect/BitNet/IR/BitNetAttributes.h"
 #include "mlir/Pass/Pass.h"
 
 namespace bitnet {
+/// The unit of a packing that serves loops for all of these targets: the
+/// variants of an artifact share its weights.
+int64_t getPackingUnit(llvm::ArrayRef<TargetAttr> targets);
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "bitnet/Conversion/BitNetToVector/Passes.h.inc"

@@ -24,7 +24,10 @@ def ConvertBitNetToVector : Pass<"convert-bitnet-to-vector", "::mlir::ModuleOp">
     `addsub`):
 
     - `dot`: codes are unpacked by shift and mask and meet four activations at a
-      time in vpdpbusd (AVX-512 VNNI, AVX-VNNI) or vpmaddubsw + vpmaddwd (AVX2);
+      time in vpdpbusd (AVX-512 VNNI, AVX-VNNI), vpmaddubsw + vpmaddwd (SSSE3 and
+      AVX2), sdot (ARM with dotprod, and SVE, whose vectors may be of any length)
+      or smull + smlal (plain ARM); several tokens meet packed weights of unit 8
+      in smmla (ARM with i8mm);
     - `addsub`: masked additions and subtractions.
 
     ```mlir

@@ -39,15 +39,18 @@ void BitNetDialect::registerAttributes() {
 static constexpr int64_t kMaxTileRows = 4096;
 
 LogicalResult PackingAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                  PackingScheme scheme, int64_t rows) {
+                                  PackingScheme scheme, int64_t rows,
+                                  int64_t unit) {
   if (rows < 1 || rows > kMaxTileRows)
     return emitError() << "expected between 1 and " << kMaxTileRows
                        << " rows in a tile, got " << rows;
+  if (unit != 4 && unit != 8)
+    return emitError() << "expected a unit of 4 or 8 bytes, got " << unit;
   return success();
 }
 
-int64_t PackingAttr::getBlock() const {
-  return getScheme() == PackingScheme::Planes2 ? 16 : 32;
+int64_t PackingAttr::getCodeBits() const {
+  return getScheme() == PackingScheme::Planes2 ? 2 : 1;
 }
 
 int64_t PackingAttr::getPaddedRows(int64_t n) const {
@@ -59,8 +62,7 @@ int64_t PackingAttr::getPaddedColumns(int64_t k) const {
 }
 
 int64_t PackingAttr::getByteSize(int64_t n, int64_t k) const {
-  // Every block of a row takes 4 bytes, whatever the scheme.
-  return getPaddedRows(n) * (getPaddedColumns(k) / getBlock()) * 4;
+  return getPaddedRows(n) * (getPaddedColumns(k) / getBlock()) * getUnit();
 }
 
 LogicalResult PackingAttr::verifyEncoding(

@@ -109,6 +109,11 @@ struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
   using LayoutBase::LayoutBase;
 
   void runOnOperation() override {
+    if (unit.getValue() != 4 && unit.getValue() != 8) {
+      getOperation().emitError("the layout's unit must be 4 or 8, got ")
+          << unit.getValue();
+      return signalPassFailure();
+    }
     ArchiveBuilder archive(getOperation());
     IRRewriter rewriter(&getContext());
     SmallVector<LinearOp> linears;
@@ -133,19 +138,24 @@ struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
   }
 
 private:
-  static PackingAttr choosePacking(LinearOp op) {
+  /// The densest packing, then the one with the unit asked for, whose blocks do
+  /// not straddle groups of scales. Null where there is none.
+  PackingAttr choosePacking(LinearOp op) {
     auto type = cast<RankedTensorType>(op.getWeight().getType());
     auto scale = cast<RankedTensorType>(op.getScale().getType());
-    auto planes1 =
-        PackingAttr::get(op.getContext(), PackingScheme::Planes1, tileRows);
-    bool binary = isa<BinaryType>(type.getElementType());
-    // Blocks must not straddle groups of scales.
-    if (binary && scale.getRank() == 2 &&
-        type.getDimSize(1) / scale.getDimSize(1) % planes1.getBlock())
-      binary = false;
-    return binary ? planes1
-                  : PackingAttr::get(op.getContext(), PackingScheme::Planes2,
-                                     tileRows);
+    int64_t group =
+        scale.getRank() == 2 ? type.getDimSize(1) / scale.getDimSize(1) : 0;
+    SmallVector<PackingScheme> schemes{PackingScheme::Planes2};
+    if (isa<BinaryType>(type.getElementType()))
+      schemes.insert(schemes.begin(), PackingScheme::Planes1);
+    for (PackingScheme scheme : schemes)
+      for (int64_t bytes : {unit.getValue(), int64_t(4)}) {
+        auto packing =
+            PackingAttr::get(op.getContext(), scheme, tileRows, bytes);
+        if (group % packing.getBlock() == 0)
+          return packing;
+      }
+    return {};
   }
 
   /// The packed bytes of a constant, made once for all functions that use it.
@@ -172,11 +182,10 @@ private:
       return op.emitOpError("must have constant weights");
     PackingAttr packing = choosePacking(op);
     int64_t n = op.getN(), k = op.getK();
-    if (auto scale = cast<RankedTensorType>(op.getScale().getType());
-        scale.getRank() == 2 && k / scale.getDimSize(1) % packing.getBlock())
+    if (!packing)
       return op.emitOpError("has groups of ")
-             << k / scale.getDimSize(1) << " weights; expected a multiple of "
-             << packing.getBlock();
+             << k / cast<ShapedType>(op.getScale().getType()).getDimSize(1)
+             << " weights; expected a multiple of 16";
     rewriter.setInsertionPoint(op);
     Value packed =
         archive.reference(rewriter, weight.getLoc(), nameOf(weight.getLoc()),
@@ -286,7 +295,8 @@ private:
     return success();
   }
 
-  /// Rows of a tile: 4 vectors of AVX-512, and a whole number of all others.
+  /// Rows of a tile: 4 vectors of AVX-512, and a whole number of all others, up
+  /// to the 2048 bits of ARM's scalable ones.
   static constexpr int64_t tileRows = 64;
 
   DenseMap<std::pair<Attribute, Attribute>, ElementsAttr> packedWeights;

@@ -20,7 +20,7 @@ WeightReader::WeightReader(ConstantOp op) : data(getRawBytes(op.getValue())) {
 
 void bitnet::packWeights(const WeightReader &weights, PackingAttr packing,
                          MutableArrayRef<char> bytes) {
-  int64_t codeBits = packing.getScheme() == PackingScheme::Planes2 ? 2 : 1;
+  int64_t codeBits = packing.getCodeBits(), unit = packing.getUnit();
   int64_t tile = packing.getRows(), block = packing.getBlock();
   int64_t blocks = packing.getPaddedColumns(weights.columns()) / block;
   // Padding is the weight 0, or -1 where there is no 0; no activation other
@@ -29,9 +29,10 @@ void bitnet::packWeights(const WeightReader &weights, PackingAttr packing,
   std::fill(bytes.begin(), bytes.end(), padding);
   for (int64_t n = 0; n < weights.rows(); ++n) {
     for (int64_t k = 0; k < weights.columns(); ++k) {
-      int64_t within = k % block, field = within / 4;
+      int64_t within = k % block, field = within / unit;
       int64_t offset =
-          ((n / tile * blocks + k / block) * tile + n % tile) * 4 + within % 4;
+          ((n / tile * blocks + k / block) * tile + n % tile) * unit +
+          within % unit;
       int weight = weights.get(n, k);
       uint8_t code = codeBits == 2 ? weight + 1 : weight > 0;
       uint8_t mask = codeBits == 2 ? 3 : 1;

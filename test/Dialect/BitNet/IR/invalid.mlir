@@ -376,6 +376,11 @@ func.func private @f(tensor<8x32x!bitnet.ternary, #bitnet.packing<planes2, rows 
 
 // -----
 
+// expected-error @+1 {{expected a unit of 4 or 8 bytes, got 5}}
+func.func private @f(tensor<8x32x!bitnet.ternary, #bitnet.packing<planes2, rows = 8, unit = 5>>)
+
+// -----
+
 // expected-error @+1 {{packing planes1 does not hold elements of type '!bitnet.ternary'}}
 func.func private @f(tensor<8x32x!bitnet.ternary, #bitnet.packing<planes1, rows = 8>>)
 

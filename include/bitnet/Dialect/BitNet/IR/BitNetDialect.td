@@ -155,27 +155,38 @@ def BitNet_PackingAttr : BitNet_Attr<"Packing", "packing",
     blocks. Both extents are padded up to whole tiles and blocks; padding has the
     code of 0 (ternary), or the code of -1 met by zero activations (binary).
 
+    A block holds, for each row of the tile, in order, `unit` bytes: 4 unless it is
+    said.
+
     `planes2`: a byte holds four 2-bit codes `w + 1`, field `f` at bits `2f`. A
-    block covers 16 K: for each row of the tile, in order, 4 bytes; field `f` of
-    byte `b` is `k = 16 * block + 4 * f + b`. So 32 bits of a row, masked, meet
-    4 consecutive activations, and nothing is summed across rows.
+    block covers `4 * unit` K; field `f` of byte `b` is
+    `k = 4 * unit * block + unit * f + b`. So the bytes of a row, masked, meet
+    `unit` consecutive activations, and nothing is summed across rows: 4 are what
+    dot products of 32-bit lanes take, 8 what ARM's smmla takes.
 
     `planes1`: a byte holds eight 1-bit codes `(w + 1) / 2`, field `f` at bit `f`.
-    A block covers 32 K: for each row, 4 bytes; field `f` of byte `b` is
-    `k = 32 * block + 4 * f + b`.
+    A block covers `8 * unit` K; field `f` of byte `b` is
+    `k = 8 * unit * block + unit * f + b`.
 
     ```mlir
     tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64>>
+    tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64, unit = 8>>
     ```
   }];
   let parameters = (ins
     EnumParameter<BitNet_PackingScheme>:$scheme,
-    "int64_t":$rows);
-  let assemblyFormat = "`<` $scheme `,` `rows` `=` $rows `>`";
+    "int64_t":$rows,
+    DefaultValuedParameter<"int64_t", "4">:$unit);
+  let assemblyFormat =
+    "`<` $scheme `,` `rows` `=` $rows (`,` `unit` `=` $unit^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// K covered by one block.
-    int64_t getBlock() const;
+    /// Bits of a code, and how many codes a byte holds.
+    int64_t getCodeBits() const;
+    int64_t getFields() const { return 8 / getCodeBits(); }
+    /// K covered by one block, and the bytes of a block of one tile.
+    int64_t getBlock() const { return getFields() * getUnit(); }
+    int64_t getBlockBytes() const { return getRows() * getUnit(); }
     /// N, K rounded up to whole tiles and blocks.
     int64_t getPaddedRows(int64_t n) const;
     int64_t getPaddedColumns(int64_t k) const;

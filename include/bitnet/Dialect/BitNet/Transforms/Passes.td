@@ -82,6 +82,8 @@ def Layout : Pass<"bitnet-layout", "::mlir::ModuleOp"> {
              clEnumValN(::bitnet::Lowering::Auto, "auto", "by the cost model"),
              clEnumValN(::bitnet::Lowering::Dot, "dot", "integer dot products"),
              clEnumValN(::bitnet::Lowering::AddSub, "addsub", "masked additions"))}]>,
+    Option<"unit", "unit", "int64_t", "4",
+           "bytes that a row has in a block of packed weights, where its groups of scales allow it: 4 or 8">,
     Option<"minElements", "min-elements", "int64_t", "16",
            "tensor constants with fewer elements stay in the code">
   ];
