@@ -15,9 +15,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ONNX_SHA256=008cb0467b2bbee41448acc7da8b6f4e704624cb0d327a2d5adafc7ce19bc5b8
 PACKAGES=(clang-22 lld-22 liblld-22-dev llvm-22-dev llvm-22-tools libmlir-22-dev
   mlir-22-tools libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev
-  libpcre2-dev libxxhash-dev ninja-build ccache python3 python3-venv xz-utils git
+  libpcre2-dev libxxhash-dev libvulkan-dev ninja-build ccache python3 python3-venv xz-utils git
   ca-certificates)
-TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-22 qemu-user)
+TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-22 glslang-tools libvulkan1
+  mesa-vulkan-drivers qemu-user)
 AARCH64_PACKAGES=(g++-aarch64-linux-gnu)
 
 install_packages() {

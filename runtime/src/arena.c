@@ -18,16 +18,18 @@ enum {
   RESETS_UNTIL_FREED = 2,
 };
 
-/* Comes before each block, and keeps its alignment. */
+/* Apart from the memory, which the host may be unable to read. */
 typedef struct block {
-  _Alignas(BN_ALIGNMENT) struct block *next;
+  struct block *next;
   struct block *previous; /* of a live one */
+  void *memory;
   uint32_t size_class;
   uint64_t last_use; /* the period in which it was last handed out */
 } block;
 
 struct bn_arena {
   pthread_mutex_t mutex;
+  bn_memory_source source;
   uint64_t period; /* resets so far */
   block *live;
   block *unused[CLASS_COUNT];
@@ -50,17 +52,36 @@ static uint32_t class_of(uint64_t bytes) {
   return size_class;
 }
 
-bn_arena *bn_arena_create(void) {
+static void *allocate_on_host(void *user, uint64_t bytes) {
+  (void)user;
+  return aligned_alloc(BN_ALIGNMENT, bytes);
+}
+
+static void release_on_host(void *user, void *pointer) {
+  (void)user;
+  free(pointer);
+}
+
+bn_arena *bn_arena_create(const bn_memory_source *source) {
+  static const bn_memory_source host = {NULL, allocate_on_host,
+                                        release_on_host};
   bn_arena *arena = calloc(1, sizeof(*arena));
-  if (arena)
-    pthread_mutex_init(&arena->mutex, NULL);
+  if (!arena)
+    return NULL;
+  arena->source = source ? *source : host;
+  pthread_mutex_init(&arena->mutex, NULL);
   return arena;
 }
 
-static void free_list(block *list) {
+static void free_block(const bn_arena *arena, block *freed) {
+  arena->source.release(arena->source.user, freed->memory);
+  free(freed);
+}
+
+static void free_list(const bn_arena *arena, block *list) {
   while (list) {
     block *next = list->next;
-    free(list);
+    free_block(arena, list);
     list = next;
   }
 }
@@ -68,22 +89,27 @@ static void free_list(block *list) {
 void bn_arena_destroy(bn_arena *arena) {
   if (!arena)
     return;
-  free_list(arena->live);
+  free_list(arena, arena->live);
   for (uint32_t i = 0; i < CLASS_COUNT; ++i)
-    free_list(arena->unused[i]);
+    free_list(arena, arena->unused[i]);
   pthread_mutex_destroy(&arena->mutex);
   free(arena);
 }
 
 /* A new block. Its bytes are a multiple of the alignment: the classes from 256
    bytes on are, smaller ones are rounded up. */
-static block *create_block(uint32_t size_class) {
+static block *create_block(const bn_arena *arena, uint32_t size_class) {
   uint64_t bytes = class_bytes(size_class);
   bytes = (bytes + BN_ALIGNMENT - 1) / BN_ALIGNMENT * BN_ALIGNMENT;
-  block *created = aligned_alloc(BN_ALIGNMENT, sizeof(block) + bytes);
-  if (created)
-    created->size_class = size_class;
-  return created;
+  block *created = malloc(sizeof(*created));
+  if (!created)
+    return NULL;
+  created->size_class = size_class;
+  created->memory = arena->source.allocate(arena->source.user, bytes);
+  if (created->memory)
+    return created;
+  free(created);
+  return NULL;
 }
 
 void *bn_arena_allocate(bn_arena *arena, uint64_t bytes) {
@@ -95,7 +121,7 @@ void *bn_arena_allocate(bn_arena *arena, uint64_t bytes) {
   if (taken)
     arena->unused[size_class] = taken->next;
   else
-    taken = create_block(size_class);
+    taken = create_block(arena, size_class);
   if (taken) {
     taken->last_use = arena->period;
     taken->previous = NULL;
@@ -105,7 +131,7 @@ void *bn_arena_allocate(bn_arena *arena, uint64_t bytes) {
     arena->live = taken;
   }
   pthread_mutex_unlock(&arena->mutex);
-  return taken ? taken + 1 : NULL;
+  return taken ? taken->memory : NULL;
 }
 
 static void put_back(bn_arena *arena, block *returned) {
@@ -116,8 +142,11 @@ static void put_back(bn_arena *arena, block *returned) {
 void bn_arena_release(bn_arena *arena, void *pointer) {
   if (!pointer)
     return;
-  block *returned = (block *)pointer - 1;
   pthread_mutex_lock(&arena->mutex);
+  /* Mostly one of the last that were handed out. */
+  block *returned = arena->live;
+  while (returned->memory != pointer)
+    returned = returned->next;
   if (returned->previous)
     returned->previous->next = returned->next;
   else
@@ -143,6 +172,6 @@ void bn_arena_reset(bn_arena *arena) {
         continue;
       }
       *link = candidate->next;
-      free(candidate);
+      free_block(arena, candidate);
     }
 }

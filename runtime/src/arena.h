@@ -15,7 +15,15 @@
    to use from several threads, except for reset and destroy. */
 typedef struct bn_arena bn_arena;
 
-bn_arena *bn_arena_create(void); /* NULL if memory is exhausted */
+/* Where an arena's memory comes from. */
+typedef struct bn_memory_source {
+  void *user;
+  void *(*allocate)(void *user, uint64_t bytes); /* NULL if exhausted */
+  void (*release)(void *user, void *pointer);
+} bn_memory_source;
+
+/* `source` is NULL for the host's memory. NULL if memory is exhausted. */
+bn_arena *bn_arena_create(const bn_memory_source *source);
 void bn_arena_destroy(bn_arena *arena);
 
 /* NULL if memory is exhausted. */

@@ -57,7 +57,8 @@ static int32_t check_tokens(const bn_session *session, const int64_t *tokens,
   return BN_OK;
 }
 
-/* Runs `count` tokens, at most the chunk's, and gives the logits' rows. */
+/* Runs `count` tokens, at most the chunk's, and gives where the logits' rows
+   are, for bn_session_read. */
 static int32_t run_chunk(bn_session *session, const bn_chunk *chunk,
                          const int64_t *tokens, int64_t count, int64_t position,
                          const float **rows, bn_status *status) {
@@ -101,10 +102,15 @@ int32_t bn_session_append(bn_session *session, const int64_t *tokens,
     if (code)
       return code;
     if (all_logits)
-      memcpy(all_logits + done * vocabulary, rows, (size_t)taken * row_bytes);
+      code = bn_session_read(session, all_logits + done * vocabulary, rows,
+                             (size_t)taken * row_bytes, status);
     done += taken;
-    if (done == count)
-      memcpy(session->logits, rows + (taken - 1) * vocabulary, row_bytes);
+    if (!code && done == count)
+      code =
+          bn_session_read(session, session->logits,
+                          rows + (taken - 1) * vocabulary, row_bytes, status);
+    if (code)
+      return code;
   }
   session->position += count;
   if (logits)

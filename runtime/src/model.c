@@ -8,6 +8,7 @@
 #include "model.h"
 
 #include "status.h"
+#include "variant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,15 +39,8 @@ static int32_t read_manifest(const char *path, bn_model *model,
                      (unsigned long long)manifest->info.archive_bytes);
   manifest->info.tokenizer = (const char *)model->file.tokenizer.data;
   manifest->info.tokenizer_bytes = model->file.tokenizer.count;
-  bool same_machine = model->file.machine == bn_machine_of_process();
-  for (uint32_t i = 0; i < manifest->info.variant_count; ++i) {
-    bn_variant_info *variant = &manifest->variants[i];
-    variant->runnable = same_machine && variant->device == BN_DEVICE_NONE;
-    for (uint32_t j = 0; j < variant->feature_count; ++j)
-      variant->runnable =
-          variant->runnable && bn_cpu_has(&model->cpu, variant->features[j]);
-  }
-  return BN_OK;
+  code = bn_accelerators_open(&model->accelerators, manifest, status);
+  return code ? code : bn_judge_variants(model, status);
 }
 
 static int32_t check_machine(const char *path, const bn_model *model,
@@ -108,6 +102,8 @@ void bn_model_close(bn_model *model) {
   if (!model || atomic_fetch_sub(&model->references, 1) != 1)
     return;
   bn_code_unload(&model->code);
+  bn_accelerators_close(&model->accelerators, &model->manifest);
+  free(model->obstacles);
   bn_manifest_free(&model->manifest);
   bn_file_close(&model->file);
   free(model);

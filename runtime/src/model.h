@@ -8,6 +8,7 @@
 #ifndef BITNET_SRC_MODEL_H
 #define BITNET_SRC_MODEL_H
 
+#include "accelerator.h"
 #include "artifact.h"
 #include "cpu.h"
 #include "manifest.h"
@@ -19,6 +20,8 @@ struct bn_model {
   bn_file file;
   bn_manifest manifest;
   bn_cpu cpu;
+  bn_accelerators accelerators;
+  char *obstacles;     /* what the variants' infos refer to */
   bn_code_object code; /* empty where opened for inspection */
 };
 

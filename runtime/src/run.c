@@ -5,29 +5,12 @@
  *
  *===----------------------------------------------------------------------===*/
 
+#include "dtype.h"
 #include "session.h"
 #include "status.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* The names and sizes of ONNX's TensorProto.DataType, up to BFLOAT16. Strings
-   have no size. */
-static const struct {
-  const char *name;
-  uint32_t bytes;
-} dtypes[] = {
-    {"undefined", 0}, {"float32", 4}, {"uint8", 1},     {"int8", 1},
-    {"uint16", 2},    {"int16", 2},   {"int32", 4},     {"int64", 8},
-    {"string", 0},    {"bool", 1},    {"float16", 2},   {"float64", 8},
-    {"uint32", 4},    {"uint64", 8},  {"complex64", 8}, {"complex128", 16},
-    {"bfloat16", 2},
-};
-enum { DTYPE_COUNT = sizeof(dtypes) / sizeof(dtypes[0]) };
-
-static const char *dtype_name(uint32_t dtype) {
-  return dtype < DTYPE_COUNT ? dtypes[dtype].name : "an unknown type";
-}
 
 /* Writes "[1, sequence, 8]" as the signature has it, or, where `shape` is not
    NULL, the extents of a tensor. */
@@ -51,19 +34,12 @@ static void print_shape(const bn_dim *dims, const int64_t *shape, uint32_t rank,
 static bool shape_fits(const bn_tensor_info *expected, const bn_tensor *given) {
   if (given->rank != expected->rank)
     return false;
-  uint64_t bytes =
-      expected->dtype < DTYPE_COUNT ? dtypes[expected->dtype].bytes : 16;
-  bool is_empty = false;
-  for (uint32_t i = 0; i < given->rank; ++i) {
-    int64_t extent = given->shape[i];
-    if (extent < 0 ||
-        (expected->dims[i].extent >= 0 && extent != expected->dims[i].extent))
+  for (uint32_t i = 0; i < given->rank; ++i)
+    if (expected->dims[i].extent >= 0 &&
+        given->shape[i] != expected->dims[i].extent)
       return false;
-    is_empty = is_empty || extent == 0;
-    if (extent > 0 && __builtin_mul_overflow(bytes, (uint64_t)extent, &bytes))
-      return false;
-  }
-  return is_empty || bytes <= PTRDIFF_MAX;
+  uint64_t bytes;
+  return bn_tensor_bytes(expected->dtype, given->shape, given->rank, &bytes);
 }
 
 static bool has_elements(const bn_tensor *tensor) {
@@ -77,8 +53,8 @@ static int32_t check_input(const bn_tensor_info *expected,
                            const bn_tensor *given, bn_status *status) {
   if (given->dtype != expected->dtype)
     return bn_report(status, BN_INVALID, "input '%.100s' is of %s, got %s",
-                     expected->name, dtype_name(expected->dtype),
-                     dtype_name(given->dtype));
+                     expected->name, bn_dtype_name(expected->dtype),
+                     bn_dtype_name(given->dtype));
   if (!shape_fits(expected, given)) {
     char wanted[160], got[160];
     uint32_t rank = given->rank < BN_MAX_RANK ? given->rank : BN_MAX_RANK;
@@ -168,10 +144,14 @@ static int32_t check_symbols(const bn_session *session,
   return BN_OK;
 }
 
-static void give_outputs(const bn_session *session, const bn_entry_info *entry,
-                         bn_tensor *outputs) {
+static int32_t give_outputs(bn_session *session, const bn_entry_info *entry,
+                            bn_tensor *outputs, bn_status *status) {
   for (uint32_t i = 0; i < entry->output_count; ++i) {
     const bn_tensor_info *info = &entry->outputs[i];
+    int32_t code =
+        bn_session_give_output(session, info, &session->outputs[i], status);
+    if (code)
+      return code;
     memset(&outputs[i], 0, sizeof(outputs[i]));
     outputs[i].name = info->name;
     outputs[i].dtype = info->dtype;
@@ -180,6 +160,7 @@ static void give_outputs(const bn_session *session, const bn_entry_info *entry,
     memcpy(outputs[i].shape, session->outputs[i].shape,
            info->rank * sizeof(int64_t));
   }
+  return BN_OK;
 }
 
 int32_t bn_session_run(bn_session *session, const bn_tensor *inputs,
@@ -205,8 +186,7 @@ int32_t bn_session_run(bn_session *session, const bn_tensor *inputs,
     code = check_symbols(session, entry, status);
   if (!code)
     code = bn_session_call(session, index, 0, status);
-  if (code)
-    return code;
-  give_outputs(session, entry, outputs);
-  return bn_succeed(status);
+  if (!code)
+    code = give_outputs(session, entry, outputs, status);
+  return code ? code : bn_succeed(status);
 }

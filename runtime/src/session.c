@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include "status.h"
+#include "variant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,62 +36,8 @@ static void environment_parallel_for(void *user, bn_task_fn task, void *context,
 }
 
 /*===----------------------------------------------------------------------===
- * Variants
+ * Memory and code
  *===----------------------------------------------------------------------===*/
-
-/* Writes ", "-separated names of the features that the CPU lacks. */
-static void list_missing(const bn_model *model, const bn_variant_info *variant,
-                         char *text, size_t bytes) {
-  size_t used = 0;
-  text[0] = '\0';
-  for (uint32_t i = 0; i < variant->feature_count && used < bytes; ++i)
-    if (!bn_cpu_has(&model->cpu, variant->features[i]))
-      used += (size_t)snprintf(text + used, bytes - used, "%s%s",
-                               used ? ", " : "", variant->features[i]);
-}
-
-static int32_t refuse_variant(const bn_model *model,
-                              const bn_variant_info *variant,
-                              const char *message, bn_status *status) {
-  char missing[300];
-  list_missing(model, variant, missing, sizeof(missing));
-  return bn_report(status, BN_UNSUPPORTED, "%s '%s': it lacks %s", message,
-                   variant->name, missing);
-}
-
-static int32_t report_unknown_variant(const bn_model_info *info,
-                                      const char *name, bn_status *status) {
-  char known[300];
-  size_t used = 0;
-  known[0] = '\0';
-  for (uint32_t i = 0; i < info->variant_count && used < sizeof(known); ++i)
-    used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-                             used ? ", " : "", info->variants[i].name);
-  return bn_report(status, BN_INVALID,
-                   "no variant is called '%.100s'; the artifact has %s", name,
-                   known);
-}
-
-static int32_t choose_variant(bn_session *session, const char *name,
-                              bn_status *status) {
-  const bn_model *model = session->model;
-  const bn_model_info *info = &model->manifest.info;
-  for (uint32_t i = info->variant_count; i-- > 0;) {
-    const bn_variant_info *variant = &info->variants[i];
-    if (name ? strcmp(variant->name, name) != 0 : !variant->runnable)
-      continue;
-    if (!variant->runnable)
-      return refuse_variant(model, variant, "this CPU cannot run the variant",
-                            status);
-    session->variant = i;
-    return BN_OK;
-  }
-  if (name)
-    return report_unknown_variant(info, name, status);
-  return refuse_variant(model, &info->variants[0],
-                        "this CPU runs no variant of the artifact, not even",
-                        status);
-}
 
 static int32_t find_entries(bn_session *session, bn_status *status) {
   const bn_model_info *info = &session->model->manifest.info;
@@ -109,10 +56,6 @@ static int32_t find_entries(bn_session *session, bn_status *status) {
   }
   return BN_OK;
 }
-
-/*===----------------------------------------------------------------------===
- * Memory
- *===----------------------------------------------------------------------===*/
 
 /* Adds an aligned part to `total`; false on overflow. */
 static bool add_part(uint64_t *total, uint64_t bytes) {
@@ -148,7 +91,35 @@ static bool plan_memory(const bn_manifest *manifest, memory_plan *plan) {
   return fits && total <= PTRDIFF_MAX;
 }
 
+static void place_states(bn_session *session, unsigned char *state) {
+  const bn_manifest *manifest = &session->model->manifest;
+  for (uint32_t i = 0; i < manifest->info.state_count; ++i) {
+    session->states[i] = state;
+    uint64_t bytes = 0;
+    add_part(&bytes, manifest->states[i].bytes);
+    state += bytes;
+  }
+}
+
 /* Fresh pages are zeros: no state holds a NaN that a masked sum would keep. */
+static int32_t map_memory(bn_session *session, const memory_plan *plan,
+                          bn_status *status) {
+  if (!plan->end)
+    return BN_OK;
+  void *memory = mmap(NULL, plan->end, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return bn_report(status, BN_OUT_OF_MEMORY,
+                     "the %llu bytes of a session cannot be had: %s",
+                     (unsigned long long)plan->end, strerror(errno));
+  session->memory = memory;
+  session->memory_bytes = plan->end;
+  session->workspace = memory;
+  place_states(session, (unsigned char *)memory + plan->states);
+  session->logits = (float *)((unsigned char *)memory + plan->logits);
+  return BN_OK;
+}
+
 static int32_t allocate_memory(bn_session *session, bn_status *status) {
   const bn_manifest *manifest = &session->model->manifest;
   uint32_t state_count = manifest->info.state_count;
@@ -159,26 +130,14 @@ static int32_t allocate_memory(bn_session *session, bn_status *status) {
   session->states = calloc(state_count + 1u, sizeof(*session->states));
   if (!session->states)
     return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
-  if (!plan.end)
-    return BN_OK;
-  void *memory = mmap(NULL, plan.end, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED)
-    return bn_report(status, BN_OUT_OF_MEMORY,
-                     "the %llu bytes of a session cannot be had: %s",
-                     (unsigned long long)plan.end, strerror(errno));
-  session->memory = memory;
-  session->memory_bytes = plan.end;
-  session->workspace = memory;
-  unsigned char *state = (unsigned char *)memory + plan.states;
-  for (uint32_t i = 0; i < state_count; ++i) {
-    session->states[i] = state;
-    uint64_t bytes = 0;
-    add_part(&bytes, manifest->states[i].bytes);
-    state += bytes;
-  }
-  session->logits = (float *)((unsigned char *)memory + plan.logits);
-  return BN_OK;
+  if (!session->device)
+    return map_memory(session, &plan, status);
+  int32_t code = bn_session_allocate_on_device(session, plan.states,
+                                               plan.logits - plan.states,
+                                               plan.end - plan.logits, status);
+  if (!code)
+    place_states(session, (unsigned char *)(uintptr_t)session->device_states);
+  return code;
 }
 
 /* The arrays that calls use, and the cached entries by size. */
@@ -216,13 +175,25 @@ static int32_t start_threads(bn_session *session, int32_t threads,
                      "%d threads are asked for; 0 (one per core) to %d can be "
                      "had",
                      threads, MAXIMUM_THREADS);
-  if (threads == 0)
-    threads = bn_cpu_count();
-  session->arena = bn_arena_create();
+  if (threads == 0) /* the code of a device variant has little to do */
+    threads = session->device ? 1 : bn_cpu_count();
+  if (!session->arena)
+    session->arena = bn_arena_create(NULL);
   session->pool = bn_thread_pool_create(threads);
   if (!session->arena || !session->pool)
     return bn_report(status, BN_OUT_OF_MEMORY, "%d threads cannot be started",
                      threads);
+  return BN_OK;
+}
+
+/* The variant, and what it needs but memory. */
+static int32_t open_variant(bn_session *session, const char *name,
+                            bn_status *status) {
+  bn_model *model = session->model;
+  int32_t code = bn_choose_variant(model, name, &session->variant, status);
+  if (code)
+    return code;
+  session->archive = model->file.archive.data;
   session->environment = (bn_environment){
       .struct_size = sizeof(bn_environment),
       .abi_version = BN_ABI_VERSION,
@@ -231,7 +202,9 @@ static int32_t start_threads(bn_session *session, int32_t threads,
       .release = environment_release,
       .parallel_for = environment_parallel_for,
   };
-  return BN_OK;
+  if (model->manifest.variants[session->variant].device != BN_DEVICE_NONE)
+    code = bn_session_open_device(session, status);
+  return code ? code : find_entries(session, status);
 }
 
 /*===----------------------------------------------------------------------===
@@ -255,9 +228,7 @@ int32_t bn_session_create(bn_model *model, const bn_session_options *options,
     return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
   created->model = model;
   bn_model_retain(model);
-  int32_t code = choose_variant(created, chosen.variant, status);
-  if (!code)
-    code = find_entries(created, status);
+  int32_t code = open_variant(created, chosen.variant, status);
   if (!code)
     code = allocate_memory(created, status);
   if (!code)
@@ -276,6 +247,7 @@ void bn_session_close(bn_session *session) {
   if (!session)
     return;
   bn_thread_pool_destroy(session->pool);
+  bn_session_close_device(session);
   bn_arena_destroy(session->arena);
   if (session->memory)
     munmap(session->memory, session->memory_bytes);
@@ -297,15 +269,51 @@ int32_t bn_session_threads(const bn_session *session) {
   return bn_thread_pool_size(session->pool);
 }
 
+/* Reports what an entry gave. */
+static int32_t report_result(const bn_session *session, const char *entry,
+                             int32_t result, bn_status *status) {
+  switch (result) {
+  case BN_ENTRY_OK:
+    return BN_OK;
+  case BN_ENTRY_OUT_OF_MEMORY:
+    return bn_report(status, BN_OUT_OF_MEMORY, "entry '%s': %s", entry,
+                     session->fault.code ? session->fault.message
+                                         : "out of memory");
+  case BN_ENTRY_BAD_SHAPE:
+    return bn_report(status, BN_INVALID,
+                     "entry '%s': the inputs' shapes do not fit together",
+                     entry);
+  case BN_ENTRY_BAD_INDEX:
+    return bn_report(status, BN_INVALID,
+                     "entry '%s': an index in the inputs (a token id, say) is "
+                     "out of range",
+                     entry);
+  case BN_ENTRY_DEVICE_FAILED:
+    return bn_report(status, BN_FAILED, "entry '%s': %s", entry,
+                     session->fault.code ? session->fault.message
+                                         : "its device failed");
+  default:
+    return bn_report(status, BN_FAILED,
+                     "entry '%s' failed with the unknown code %d", entry,
+                     result);
+  }
+}
+
 int32_t bn_session_call(bn_session *session, uint32_t entry, int64_t position,
                         bn_status *status) {
   const bn_entry_info *info = &session->model->manifest.info.entries[entry];
-  bn_arena_reset(session->arena);
   memset(session->outputs, 0, info->output_count * sizeof(bn_buffer));
+  if (session->device) {
+    int32_t code = bn_session_begin_on_device(session, entry, status);
+    if (code)
+      return code;
+  } else {
+    bn_arena_reset(session->arena);
+  }
   bn_call call = {
       .struct_size = sizeof(call),
       .environment = &session->environment,
-      .archive = session->model->file.archive.data,
+      .archive = session->archive,
       .workspace = session->workspace,
       .states = session->states,
       .inputs = session->inputs,
@@ -313,24 +321,10 @@ int32_t bn_session_call(bn_session *session, uint32_t entry, int64_t position,
       .position = position,
   };
   int32_t result = session->entries[entry](&call);
-  switch (result) {
-  case BN_ENTRY_OK:
-    return BN_OK;
-  case BN_ENTRY_OUT_OF_MEMORY:
-    return bn_report(status, BN_OUT_OF_MEMORY, "entry '%s': out of memory",
-                     info->name);
-  case BN_ENTRY_BAD_SHAPE:
-    return bn_report(status, BN_INVALID,
-                     "entry '%s': the inputs' shapes do not fit together",
-                     info->name);
-  case BN_ENTRY_BAD_INDEX:
-    return bn_report(status, BN_INVALID,
-                     "entry '%s': an index in the inputs (a token id, say) is "
-                     "out of range",
-                     info->name);
-  default:
-    return bn_report(status, BN_FAILED,
-                     "entry '%s' failed with the unknown code %d", info->name,
-                     result);
+  if (session->device) {
+    int32_t code = bn_session_end_on_device(session, result, status);
+    if (code)
+      return code;
   }
+  return report_result(session, info->name, result, status);
 }

@@ -26,9 +26,17 @@ struct bn_session {
   bn_environment environment;
   bn_entry_fn *entries; /* the variant's code, one per entry of the manifest */
 
-  /* One mapping holds the workspace, the states and the logits. */
+  /* Of a device variant, where pointers of calls hold device addresses. */
+  bn_device *device; /* NULL: the CPU */
+  bn_stream *stream;
+  bn_arena *results; /* of the host: what outputs are copied to */
+  uint64_t device_states;
+  bn_status fault; /* what an entry's call met */
+
+  /* On the CPU one mapping holds the workspace, the states and the logits. */
   void *memory;
   uint64_t memory_bytes;
+  const void *archive;
   void *workspace;
   void **states;
   float *logits;
@@ -40,9 +48,34 @@ struct bn_session {
   int64_t position;
 };
 
-/* Calls an entry on session->inputs and session->outputs. Takes back what
-   earlier calls allocated. */
+/* Calls an entry on session->inputs, whose data is the host's, and
+   session->outputs. Takes back what earlier calls allocated. */
 int32_t bn_session_call(bn_session *session, uint32_t entry, int64_t position,
                         bn_status *status);
+
+/* Copies from where outputs are to the host. */
+int32_t bn_session_read(bn_session *session, void *host, const void *data,
+                        uint64_t bytes, bn_status *status);
+/* Brings an output's data to the host, unless it is there. */
+int32_t bn_session_give_output(bn_session *session, const bn_tensor_info *info,
+                               bn_buffer *output, bn_status *status);
+
+/*===----------------------------------------------------------------------===
+ * Sessions of a device variant
+ *===----------------------------------------------------------------------===*/
+
+int32_t bn_session_open_device(bn_session *session, bn_status *status);
+void bn_session_close_device(bn_session *session);
+/* The workspace and the states, and memory of the host for the logits. */
+int32_t bn_session_allocate_on_device(bn_session *session,
+                                      uint64_t workspace_bytes,
+                                      uint64_t states_bytes,
+                                      uint64_t logits_bytes, bn_status *status);
+/* Before and after an entry: brings the inputs to the device; gives it what it
+   was asked for, where `result` is good. */
+int32_t bn_session_begin_on_device(bn_session *session, uint32_t entry,
+                                   bn_status *status);
+int32_t bn_session_end_on_device(bn_session *session, int32_t result,
+                                 bn_status *status);
 
 #endif /* BITNET_SRC_SESSION_H */

@@ -68,6 +68,7 @@ typedef struct bn_variant_info {
   int32_t runnable; /* this machine has every feature, and the device */
   uint32_t device;  /* bn_device_kind */
   uint32_t kernel_count;
+  const char *obstacle; /* what keeps it from running, "" where it runs */
 } bn_variant_info;
 
 /* What a model is. Lives as long as the model. */

@@ -31,7 +31,7 @@ protected:
     return static_cast<unsigned char *>(bn_arena_allocate(arena.get(), bytes));
   }
 
-  std::unique_ptr<bn_arena, DestroyArena> arena{bn_arena_create()};
+  std::unique_ptr<bn_arena, DestroyArena> arena{bn_arena_create(nullptr)};
 };
 
 TEST_F(ArenaTest, BlocksAreAlignedAndApart) {
