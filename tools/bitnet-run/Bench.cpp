@@ -27,19 +27,21 @@ struct Lengths {
 struct Result {
   Lengths lengths;
   double prefillTokensPerSecond, decodeTokensPerSecond, decodeBytesPerToken;
-  double readBandwidth, dotPeak;
+  Limits limits;
   /// Unknown where no entry has a fixed number of tokens.
   std::optional<double> prefillMacsPerToken;
   std::string variant;
   int threads;
 
-  double bandwidthFraction() const {
-    return decodeTokensPerSecond * decodeBytesPerToken / readBandwidth;
+  std::optional<double> bandwidthFraction() const {
+    return Limits::fraction(decodeTokensPerSecond * decodeBytesPerToken,
+                            limits.readBandwidth);
   }
   std::optional<double> peakFraction() const {
     if (!prefillMacsPerToken)
       return std::nullopt;
-    return prefillTokensPerSecond * *prefillMacsPerToken / dotPeak;
+    return Limits::fraction(prefillTokensPerSecond * *prefillMacsPerToken,
+                            limits.dotPeak);
   }
 };
 
@@ -102,9 +104,9 @@ std::string jsonReport(const Result &result) {
       {"prefill_tokens_per_s", result.prefillTokensPerSecond},
       {"decode_tokens_per_s", result.decodeTokensPerSecond},
       {"decode_bytes_per_token", result.decodeBytesPerToken},
-      {"read_bandwidth_bytes_per_s", result.readBandwidth},
-      {"decode_bandwidth_fraction", result.bandwidthFraction()},
-      {"dot_peak_macs_per_s", result.dotPeak},
+      {"read_bandwidth_bytes_per_s", orNull(result.limits.readBandwidth)},
+      {"decode_bandwidth_fraction", orNull(result.bandwidthFraction())},
+      {"dot_peak_macs_per_s", orNull(result.limits.dotPeak)},
       {"prefill_macs_per_token", orNull(result.prefillMacsPerToken)},
       {"prefill_peak_fraction", orNull(result.peakFraction())},
       {"variant", result.variant},
@@ -117,17 +119,23 @@ std::string plainReport(const Result &result) {
   snprintf(text, sizeof text,
            "variant %s, %d thread%s\n"
            "prefill: %.1f tokens/s (%lld tokens)\n"
-           "decode:  %.1f tokens/s (%lld tokens), %.2f MB a token\n"
-           "memory:  %.2f GB/s read, of which decoding takes %.1f%%\n"
-           "dot:     %.1f G multiply-adds/s at most\n",
+           "decode:  %.1f tokens/s (%lld tokens), %.2f MB a token\n",
            result.variant.c_str(), result.threads,
            result.threads == 1 ? "" : "s", result.prefillTokensPerSecond,
            static_cast<long long>(result.lengths.prompt),
            result.decodeTokensPerSecond,
            static_cast<long long>(result.lengths.generated),
-           result.decodeBytesPerToken / 1e6, result.readBandwidth / 1e9,
-           100 * result.bandwidthFraction(), result.dotPeak / 1e9);
+           result.decodeBytesPerToken / 1e6);
   std::string report = text;
+  auto bandwidthFraction = result.bandwidthFraction();
+  if (!bandwidthFraction)
+    return report + "The device's limits are not measured.\n";
+  snprintf(text, sizeof text,
+           "memory:  %.2f GB/s read, of which decoding takes %.1f%%\n"
+           "dot:     %.1f G multiply-adds/s at most\n",
+           *result.limits.readBandwidth / 1e9, 100 * *bandwidthFraction,
+           *result.limits.dotPeak / 1e9);
+  report += text;
   if (auto fraction = result.peakFraction()) {
     snprintf(text, sizeof text, "         prefill reaches %.1f%% of it\n",
              100 * *fraction);
@@ -171,8 +179,7 @@ void bench(const BenchOptions &options) {
       double(result.lengths.prompt) + double(result.lengths.generated - 1) / 2;
   result.decodeBytesPerToken =
       double(model.info().weight_bytes) + decoder->cacheBytes(meanPosition);
-  result.readBandwidth = measureReadBandwidth(result.threads);
-  result.dotPeak = measureDotPeak(result.threads);
+  result.limits = measureLimits(session);
   result.prefillMacsPerToken = macsPerToken(model.info());
   print(options.json ? jsonReport(result) : plainReport(result));
 }

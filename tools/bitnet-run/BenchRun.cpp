@@ -121,21 +121,25 @@ void benchRuns(const BenchOptions &options, const Model &model,
     times.push_back(runAll(count));
 
   double time = median(times), bytes = double(model.info().weight_bytes);
-  double bandwidth = measureReadBandwidth(session.threads());
-  double peak = measureDotPeak(session.threads());
-  auto known = [&](double value) {
-    return entry.macs ? nlohmann::ordered_json(value)
-                      : nlohmann::ordered_json(nullptr);
+  Limits limits = measureLimits(session);
+  std::optional<double> macs;
+  if (entry.macs)
+    macs = double(entry.macs) / time;
+  auto ofBandwidth = Limits::fraction(bytes / time, limits.readBandwidth);
+  auto ofPeak = Limits::fraction(macs, limits.dotPeak);
+  auto orNull = [](std::optional<double> value) {
+    return value ? nlohmann::ordered_json(*value)
+                 : nlohmann::ordered_json(nullptr);
   };
   nlohmann::ordered_json json = {
       {"run_seconds", time},
       {"runs_per_s", 1 / time},
       {"weight_bytes", bytes},
-      {"read_bandwidth_bytes_per_s", bandwidth},
-      {"run_bandwidth_fraction", bytes / time / bandwidth},
-      {"run_macs", known(double(entry.macs))},
-      {"dot_peak_macs_per_s", peak},
-      {"run_peak_fraction", known(double(entry.macs) / time / peak)},
+      {"read_bandwidth_bytes_per_s", orNull(limits.readBandwidth)},
+      {"run_bandwidth_fraction", orNull(ofBandwidth)},
+      {"run_macs", orNull(macs ? std::optional(double(entry.macs)) : macs)},
+      {"dot_peak_macs_per_s", orNull(limits.dotPeak)},
+      {"run_peak_fraction", orNull(ofPeak)},
       {"variant", session.variant()},
       {"threads", session.threads()},
       {"copies", options.copies}};
@@ -144,16 +148,20 @@ void benchRuns(const BenchOptions &options, const Model &model,
   char text[512];
   snprintf(text, sizeof text,
            "variant %s, %d thread%s\n"
-           "run:     %.1f us (no decoder: the model's own signature)\n"
+           "run:     %.1f us (no decoder: the model's own signature)\n",
+           session.variant().c_str(), session.threads(),
+           session.threads() == 1 ? "" : "s", time * 1e6);
+  std::string report = text;
+  if (!ofBandwidth)
+    return print(report + "The device's limits are not measured.\n");
+  snprintf(text, sizeof text,
            "memory:  %.2f GB/s read; the weights (%.2f MB) take %.1f%%\n"
            "dot:     %.1f G multiply-adds/s at most",
-           session.variant().c_str(), session.threads(),
-           session.threads() == 1 ? "" : "s", time * 1e6, bandwidth / 1e9,
-           bytes / 1e6, 100 * bytes / time / bandwidth, peak / 1e9);
-  std::string report = text;
-  if (entry.macs) {
-    snprintf(text, sizeof text, ", of which a run takes %.1f%%",
-             100 * double(entry.macs) / time / peak);
+           *limits.readBandwidth / 1e9, bytes / 1e6, 100 * *ofBandwidth,
+           *limits.dotPeak / 1e9);
+  report += text;
+  if (ofPeak) {
+    snprintf(text, sizeof text, ", of which a run takes %.1f%%", 100 * *ofPeak);
     report += text;
   }
   print(report + "\n");

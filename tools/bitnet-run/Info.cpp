@@ -29,15 +29,53 @@ static Json describeTensors(const bn_tensor_info *tensors, uint32_t count) {
   return list;
 }
 
+static const char *nameOfDevice(uint32_t kind) {
+  switch (kind) {
+  case BN_DEVICE_NONE:
+    return "cpu";
+  case BN_DEVICE_CUDA:
+    return "cuda";
+  case BN_DEVICE_VULKAN:
+    return "vulkan";
+  default:
+    return "rocm";
+  }
+}
+
+static Json describeVariant(const bn_variant_info &variant) {
+  Json features = Json::array();
+  for (uint32_t i = 0; i < variant.feature_count; ++i)
+    features.push_back(variant.features[i]);
+  return {
+      {"name", variant.name},
+      {"device", nameOfDevice(variant.device)},
+      {"features", std::move(features)},
+      {"kernels", variant.kernel_count},
+      {"obstacle", variant.runnable ? Json(nullptr) : Json(variant.obstacle)}};
+}
+
+/// Such as "cuda: 12 kernels (not on this machine: no driver)".
+static std::string variantLine(const bn_variant_info &variant) {
+  std::string text = std::string("  ") + variant.name;
+  if (variant.device == BN_DEVICE_NONE)
+    return text + (variant.runnable ? "" : " (not on this machine)") + "\n";
+  text += std::string(": ") + std::to_string(variant.kernel_count) +
+          " kernels on " + nameOfDevice(variant.device);
+  if (!variant.runnable)
+    text += std::string(" (not on this machine: ") + variant.obstacle + ")";
+  return text + "\n";
+}
+
 static std::string jsonInfo(const Model &model) {
   const bn_model_info &info = model.info();
   const bn_entry_info &main = model.mainEntry();
   Json variants = Json::array(), runnable = Json::array(),
-       entries = Json::array();
+       details = Json::array(), entries = Json::array();
   for (uint32_t i = 0; i < info.variant_count; ++i) {
     variants.push_back(info.variants[i].name);
     if (info.variants[i].runnable)
       runnable.push_back(info.variants[i].name);
+    details.push_back(describeVariant(info.variants[i]));
   }
   for (uint32_t i = 0; i < info.entry_count; ++i)
     entries.push_back(info.entries[i].name);
@@ -46,6 +84,7 @@ static std::string jsonInfo(const Model &model) {
                  {"target", info.triple},
                  {"variants", std::move(variants)},
                  {"runnable_variants", std::move(runnable)},
+                 {"variant_details", std::move(details)},
                  {"entries", std::move(entries)},
                  {"weight_bytes", info.weight_bytes},
                  {"max_context", info.max_context},
@@ -86,8 +125,7 @@ static std::string plainInfo(const Model &model) {
   text += std::string("tokenizer: ") + (info.tokenizer ? "embedded" : "none") +
           "\nvariants:\n";
   for (uint32_t i = 0; i < info.variant_count; ++i)
-    text += std::string("  ") + info.variants[i].name +
-            (info.variants[i].runnable ? "" : " (not on this machine)") + "\n";
+    text += variantLine(info.variants[i]);
   text += "entries:\n";
   for (uint32_t i = 0; i < info.entry_count; ++i)
     text += std::string("  ") + info.entries[i].name + "\n";

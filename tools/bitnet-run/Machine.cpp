@@ -126,4 +126,11 @@ double measureDotPeak(int threads) {
   return double(kernel.macsPerRound) * rounds * threads / seconds;
 }
 
+Limits measureLimits(const Session &session) {
+  if (session.isOnDevice())
+    return {};
+  return {measureReadBandwidth(session.threads()),
+          measureDotPeak(session.threads())};
+}
+
 } // namespace bitnet::run

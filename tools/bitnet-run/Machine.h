@@ -8,11 +8,29 @@
 #ifndef BITNET_RUN_MACHINE_H
 #define BITNET_RUN_MACHINE_H
 
+#include "Model.h"
+
 #include <functional>
+#include <optional>
 
 namespace bitnet::run {
 
 /// What this machine can do at most, measured now, with so many threads.
+
+/// What bounds a session. Unknown on a device: what the processor can do says
+/// nothing there.
+struct Limits {
+  std::optional<double> readBandwidth, dotPeak;
+
+  /// A rate as a fraction of one of them.
+  static std::optional<double> fraction(std::optional<double> rate,
+                                        std::optional<double> limit) {
+    if (!rate || !limit)
+      return std::nullopt;
+    return *rate / *limit;
+  }
+};
+Limits measureLimits(const Session &session);
 
 /// Bytes a second read in order from memory.
 double measureReadBandwidth(int threads);

@@ -36,7 +36,7 @@ const bn_entry_info &Model::mainEntry() const {
 }
 
 Session::Session(const Model &model, const SessionOptions &options)
-    : outputCount(0) {
+    : outputCount(0), onDevice(false) {
   bn_session_options created = {};
   created.struct_size = sizeof created;
   created.threads = options.threads;
@@ -49,6 +49,9 @@ Session::Session(const Model &model, const SessionOptions &options)
   for (uint32_t i = 0; i < info.entry_count; ++i)
     if (info.entries[i].kind == BN_ENTRY_MAIN)
       outputCount = info.entries[i].output_count;
+  for (uint32_t i = 0; i < info.variant_count; ++i)
+    if (info.variants[i].name == variant())
+      onDevice = info.variants[i].device != BN_DEVICE_NONE;
 }
 
 std::vector<bn_tensor>

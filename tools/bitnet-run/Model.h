@@ -49,6 +49,8 @@ public:
   bn_session *handle() const { return session.get(); }
   int threads() const { return bn_session_threads(session.get()); }
   std::string variant() const { return bn_session_variant(session.get()); }
+  /// Whether the variant is one for a GPU.
+  bool isOnDevice() const { return onDevice; }
 
   /// The outputs in the signature's order, valid until the next call.
   std::vector<bn_tensor> run(const std::vector<bn_tensor> &inputs) const;
@@ -59,6 +61,7 @@ private:
   };
   std::unique_ptr<bn_session, Close> session;
   uint32_t outputCount;
+  bool onDevice;
 };
 
 /// Throws Error with the status' message unless the code is BN_OK.

@@ -39,8 +39,8 @@ void addSession(CLI::App &command, SessionOptions &options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 4096));
   command.add_option("--variant", options.variant,
-                     "Code for a CPU level, as listed by info (default: the "
-                     "best that this machine runs)");
+                     "Code for a CPU level or a device, as listed by info "
+                     "(default: the best that this machine runs)");
 }
 
 void addInfo(CLI::App &app) {
