@@ -40,6 +40,8 @@ public:
   using Variables = std::vector<std::pair<std::string, std::string>>;
 
   explicit Environment(const Variables &variables);
+  Environment(const char *name, const std::string &value)
+      : Environment(Variables{{name, value}}) {}
   Environment(const Environment &) = delete;
   ~Environment();
 

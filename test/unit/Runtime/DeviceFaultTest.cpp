@@ -60,8 +60,9 @@ std::string defaultVariant(const DeviceArtifact &artifact) {
 //===----------------------------------------------------------------------===//
 
 TEST(DeviceFault, NoDriver) {
-  Environment environment({{"BITNET_CUDA_DRIVER", "/nonexistent/libcuda.so"},
-                           {"BITNET_VULKAN_DRIVER", "/nonexistent/libvk.so"}});
+  Environment environment(Environment::Variables{
+      {"BITNET_CUDA_DRIVER", "/nonexistent/libcuda.so"},
+      {"BITNET_VULKAN_DRIVER", "/nonexistent/libvk.so"}});
   DeviceArtifact artifact;
   std::string message = obstacleOf(artifact, "cuda");
   EXPECT_TRUE(contains(message, "no driver: libcuda.so.1")) << message;
@@ -80,8 +81,9 @@ TEST(DeviceFault, NoDriver) {
 
 TEST(DeviceFault, NotADriver) {
   // A library that is none.
-  Environment environment({{"BITNET_CUDA_DRIVER", BITNET_TEST_IMAGE},
-                           {"BITNET_VULKAN_DRIVER", BITNET_TEST_IMAGE}});
+  Environment environment(
+      Environment::Variables{{"BITNET_CUDA_DRIVER", BITNET_TEST_IMAGE},
+                             {"BITNET_VULKAN_DRIVER", BITNET_TEST_IMAGE}});
   std::string message = obstacleOf(DeviceArtifact(), "cuda");
   EXPECT_TRUE(contains(message, "it lacks cuDriverGetVersion")) << message;
   message = obstacleOf(DeviceArtifact(), "vulkan");
@@ -171,11 +173,11 @@ TEST(DeviceChoice, CudaDeviceByNumber) {
   DeviceArtifact artifact;
   artifact.setFeatures(2, {"sm_99"});
   {
-    Environment second({{"BITNET_CUDA_DEVICE", "1"}});
+    Environment second("BITNET_CUDA_DEVICE", "1");
     EXPECT_TRUE(contains(obstacleOf(artifact, "cuda"), "Other fake GPU"));
   }
   for (const char *bad : {"2", "-1", "x", "1x"}) {
-    Environment chosen({{"BITNET_CUDA_DEVICE", bad}});
+    Environment chosen("BITNET_CUDA_DEVICE", bad);
     std::string message = obstacleOf(artifact, "cuda");
     EXPECT_TRUE(contains(message, "BITNET_CUDA_DEVICE is")) << message;
     EXPECT_TRUE(contains(message, "from 0 to 1")) << message;
@@ -220,7 +222,7 @@ TEST(DeviceFault, CudaDeviceIsLost) {
   ASSERT_NE(session, nullptr);
   const int64_t token = 3;
   bn_status status;
-  Environment lost({{"FAKE_CUDA", "lost"}});
+  Environment lost("FAKE_CUDA", "lost");
   EXPECT_EQ(
       bn_session_append(session.get(), &token, 1, nullptr, nullptr, &status),
       BN_FAILED);
@@ -347,11 +349,11 @@ TEST_F(VulkanFault, Features) {
 
 TEST_F(VulkanFault, DeviceByNumber) {
   for (const char *bad : {"64", "-1", "x"}) {
-    Environment chosen({{"BITNET_VULKAN_DEVICE", bad}});
+    Environment chosen("BITNET_VULKAN_DEVICE", bad);
     std::string message = obstacleOf(DeviceArtifact(), "vulkan");
     EXPECT_TRUE(contains(message, "BITNET_VULKAN_DEVICE is")) << message;
   }
-  Environment chosen({{"BITNET_VULKAN_DEVICE", "0"}});
+  Environment chosen("BITNET_VULKAN_DEVICE", "0");
   EXPECT_EQ(obstacleOf(DeviceArtifact(), "vulkan"), "");
 }
 

@@ -342,7 +342,7 @@ TEST_P(CudaGraphTest, UnchangedNodesAreNotUpdated) {
 
 TEST_P(CudaGraphTest, WorksWithoutGraphs) {
   for (const char *fault : {"no graphs", "no updates"}) {
-    Environment environment({{"FAKE_CUDA", fault}});
+    Environment environment("FAKE_CUDA", fault);
     Session own = createSession(model, 1, GetParam());
     std::vector<int64_t> tokens = someTokens(20, 3);
     for (size_t i = 0; i < 20; ++i)
