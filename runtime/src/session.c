@@ -187,10 +187,12 @@ static int32_t start_threads(bn_session *session, int32_t threads,
 }
 
 /* The variant, and what it needs but memory. */
-static int32_t open_variant(bn_session *session, const char *name,
+static int32_t open_variant(bn_session *session,
+                            const bn_session_options *options,
                             bn_status *status) {
   bn_model *model = session->model;
-  int32_t code = bn_choose_variant(model, name, &session->variant, status);
+  int32_t code =
+      bn_choose_variant(model, options->variant, &session->variant, status);
   if (code)
     return code;
   session->archive = model->file.archive.data;
@@ -203,7 +205,7 @@ static int32_t open_variant(bn_session *session, const char *name,
       .parallel_for = environment_parallel_for,
   };
   if (model->manifest.variants[session->variant].device != BN_DEVICE_NONE)
-    code = bn_session_open_device(session, status);
+    code = bn_session_open_device(session, options->timed, status);
   return code ? code : find_entries(session, status);
 }
 
@@ -216,7 +218,7 @@ int32_t bn_session_create(bn_model *model, const bn_session_options *options,
   if (!model || !session)
     return bn_report(status, BN_INVALID, "bn_session_create: a NULL argument");
   *session = NULL;
-  bn_session_options chosen = {sizeof(chosen), 0, NULL};
+  bn_session_options chosen = {.struct_size = sizeof(chosen)};
   if (!bn_read_options(options, &chosen, sizeof(chosen)))
     return bn_report(status, BN_INVALID,
                      "bn_session_create: options without a struct_size");
@@ -228,7 +230,7 @@ int32_t bn_session_create(bn_model *model, const bn_session_options *options,
     return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
   created->model = model;
   bn_model_retain(model);
-  int32_t code = open_variant(created, chosen.variant, status);
+  int32_t code = open_variant(created, &chosen, status);
   if (!code)
     code = allocate_memory(created, status);
   if (!code)

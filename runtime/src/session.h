@@ -64,7 +64,8 @@ int32_t bn_session_give_output(bn_session *session, const bn_tensor_info *info,
  * Sessions of a device variant
  *===----------------------------------------------------------------------===*/
 
-int32_t bn_session_open_device(bn_session *session, bn_status *status);
+int32_t bn_session_open_device(bn_session *session, bool timed,
+                               bn_status *status);
 void bn_session_close_device(bn_session *session);
 /* The workspace and the states, and memory of the host for the logits. */
 int32_t bn_session_allocate_on_device(bn_session *session,

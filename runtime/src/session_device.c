@@ -117,7 +117,14 @@ static int32_t environment_write(void *user, uint64_t destination,
  * Sessions
  *===----------------------------------------------------------------------===*/
 
-int32_t bn_session_open_device(bn_session *session, bn_status *status) {
+double bn_session_device_seconds(const bn_session *session) {
+  const bn_device *device = session->device;
+  return device && device->api->seconds ? device->api->seconds(session->stream)
+                                        : 0;
+}
+
+int32_t bn_session_open_device(bn_session *session, bool timed,
+                               bn_status *status) {
   bn_model *model = session->model;
   const bn_manifest *manifest = &model->manifest;
   int32_t code =
@@ -132,6 +139,8 @@ int32_t bn_session_open_device(bn_session *session, bn_status *status) {
   code = session->device->api->create_stream(
       session->device, model->accelerators.programs[session->variant],
       manifest->info.entry_count, &session->stream, status);
+  if (!code && timed && session->device->api->start_timing)
+    code = session->device->api->start_timing(session->stream, status);
   if (code)
     return code;
   bn_memory_source source = {session, source_allocate, source_release};

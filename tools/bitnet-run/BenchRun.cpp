@@ -84,7 +84,8 @@ private:
 /// used in turn, they are read from memory and not from a cache.
 class Copies {
 public:
-  Copies(const SessionOptions &options, int count) {
+  Copies(SessionOptions options, int count) {
+    options.timed = true;
     for (int i = 0; i < count; ++i) {
       models.push_back(std::make_unique<Model>(options.artifact));
       sessions.push_back(std::make_unique<Session>(*models.back(), options));
@@ -99,6 +100,16 @@ private:
   size_t turn = 0;
 };
 
+/// What is known of a run on a device.
+std::string deviceLines(std::optional<double> seconds) {
+  char text[128] = "";
+  if (seconds)
+    snprintf(text, sizeof text,
+             "device:  %.1f us from its first kernel to its last\n",
+             *seconds * 1e6);
+  return std::string(text) + "The device's limits are not measured.\n";
+}
+
 } // namespace
 
 void benchRuns(const BenchOptions &options, const Model &model,
@@ -106,10 +117,16 @@ void benchRuns(const BenchOptions &options, const Model &model,
   const bn_entry_info &entry = model.mainEntry();
   RandomInputs inputs(entry, options.dynamicExtent);
   Copies copies(options.session, options.copies);
+  std::vector<double> deviceTimes;
   auto runAll = [&](int count) {
+    double deviceSeconds = 0;
     auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < count; ++i)
-      copies.next().run(inputs.tensors);
+    for (int i = 0; i < count; ++i) {
+      const Session &next = copies.next();
+      next.run(inputs.tensors);
+      deviceSeconds += next.deviceSeconds();
+    }
+    deviceTimes.push_back(deviceSeconds / count);
     return secondsSince(begin) / count;
   };
   runAll(options.copies); // Warms clocks, and makes every page present.
@@ -117,10 +134,14 @@ void benchRuns(const BenchOptions &options, const Model &model,
   int count = int(std::clamp(0.05 / runAll(options.copies), 1.0, 1e4));
   count = (count + options.copies - 1) / options.copies * options.copies;
   std::vector<double> times;
+  deviceTimes.clear();
   for (int i = 0; i < options.repetitions; ++i)
     times.push_back(runAll(count));
 
   double time = median(times), bytes = double(model.info().weight_bytes);
+  std::optional<double> deviceTime;
+  if (median(deviceTimes) > 0)
+    deviceTime = median(deviceTimes);
   Limits limits = measureLimits(session);
   std::optional<double> macs;
   if (entry.macs)
@@ -134,6 +155,7 @@ void benchRuns(const BenchOptions &options, const Model &model,
   nlohmann::ordered_json json = {
       {"run_seconds", time},
       {"runs_per_s", 1 / time},
+      {"run_device_seconds", orNull(deviceTime)},
       {"weight_bytes", bytes},
       {"read_bandwidth_bytes_per_s", orNull(limits.readBandwidth)},
       {"run_bandwidth_fraction", orNull(ofBandwidth)},
@@ -153,7 +175,7 @@ void benchRuns(const BenchOptions &options, const Model &model,
            session.threads() == 1 ? "" : "s", time * 1e6);
   std::string report = text;
   if (!ofBandwidth)
-    return print(report + "The device's limits are not measured.\n");
+    return print(report + deviceLines(deviceTime));
   snprintf(text, sizeof text,
            "memory:  %.2f GB/s read; the weights (%.2f MB) take %.1f%%\n"
            "dot:     %.1f G multiply-adds/s at most",

@@ -40,6 +40,7 @@ Session::Session(const Model &model, const SessionOptions &options)
   bn_session_options created = {};
   created.struct_size = sizeof created;
   created.threads = options.threads;
+  created.timed = options.timed;
   created.variant = options.variant.empty() ? nullptr : options.variant.c_str();
   bn_session *opened = nullptr;
   bn_status status = {};

@@ -21,6 +21,7 @@ struct SessionOptions {
   std::string artifact;
   int threads = 0;     // 0: one per core
   std::string variant; // empty: the best
+  bool timed = false;  // what a device does
 };
 
 /// An open artifact.
@@ -49,6 +50,10 @@ public:
   bn_session *handle() const { return session.get(); }
   int threads() const { return bn_session_threads(session.get()); }
   std::string variant() const { return bn_session_variant(session.get()); }
+  /// How long a device worked on the last call; 0 where that is not known.
+  double deviceSeconds() const {
+    return bn_session_device_seconds(session.get());
+  }
   /// Whether the variant is one for a GPU.
   bool isOnDevice() const { return onDevice; }
 

@@ -100,6 +100,7 @@ typedef struct bn_session_options {
   uint32_t struct_size;
   int32_t threads;     /* 0: one per core that this process may use */
   const char *variant; /* NULL: the best that this machine runs */
+  int32_t timed; /* time what a device does, for bn_session_device_seconds */
 } bn_session_options;
 
 int32_t bn_session_create(bn_model *model, const bn_session_options *options,
@@ -108,6 +109,10 @@ void bn_session_close(bn_session *session);
 /* The name of the variant in use. */
 const char *bn_session_variant(const bn_session *session);
 int32_t bn_session_threads(const bn_session *session);
+/* How long the device worked on the last call, from the start of its first
+   kernel to the end of its last, without copies from and to the host before and
+   after; 0 where that is not known. */
+double bn_session_device_seconds(const bn_session *session);
 
 /* A named tensor of a run of the model's own signature. */
 typedef struct bn_tensor {

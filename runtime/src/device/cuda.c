@@ -246,4 +246,6 @@ const bn_device_api bn_cuda_api = {
     .read = cuda_read,
     .submit = cuda_submit,
     .wait = cuda_wait,
+    .start_timing = cuda_start_timing,
+    .seconds = cuda_seconds,
 };

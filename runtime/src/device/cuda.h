@@ -65,5 +65,7 @@ int32_t cuda_read(bn_stream *stream, void *host, uint64_t source,
                   uint64_t bytes, bn_status *status);
 int32_t cuda_submit(bn_stream *stream, bn_status *status);
 int32_t cuda_wait(bn_stream *stream, bn_status *status);
+int32_t cuda_start_timing(bn_stream *stream, bn_status *status);
+double cuda_seconds(bn_stream *stream);
 
 #endif /* BITNET_SRC_DEVICE_CUDA_H */

@@ -24,6 +24,7 @@ typedef struct cu_context *cu_context;
 typedef struct cu_module *cu_module;
 typedef struct cu_function *cu_function;
 typedef struct cu_stream *cu_stream;
+typedef struct cu_event *cu_event;
 typedef struct cu_graph *cu_graph;
 typedef struct cu_node *cu_node;
 typedef struct cu_exec *cu_exec;
@@ -116,6 +117,11 @@ typedef struct cu_copy_parameters { /* CUDA_MEMCPY3D, version 2 */
   X(stream_create, "cuStreamCreate", (cu_stream * stream, unsigned flags))     \
   X(stream_destroy, "cuStreamDestroy_v2", (cu_stream stream))                  \
   X(stream_synchronize, "cuStreamSynchronize", (cu_stream stream))             \
+  X(event_create, "cuEventCreate", (cu_event * event, unsigned flags))         \
+  X(event_destroy, "cuEventDestroy_v2", (cu_event event))                      \
+  X(event_record, "cuEventRecord", (cu_event event, cu_stream stream))         \
+  X(event_elapsed, "cuEventElapsedTime",                                       \
+    (float *milliseconds, cu_event begin, cu_event end))                       \
   X(graph_create, "cuGraphCreate", (cu_graph * graph, unsigned flags))         \
   X(graph_destroy, "cuGraphDestroy", (cu_graph graph))                         \
   X(graph_add_kernel, "cuGraphAddKernelNode",                                  \

@@ -32,6 +32,7 @@ struct bn_stream {
   entry_stretches *entries;
   uint32_t entry_count;
   uint32_t entry, stretch; /* where the call under way is */
+  cu_event first, last;    /* around the call's work; NULL: it is not timed */
 };
 
 int32_t cuda_create_stream(bn_device *device, bn_program *program,
@@ -73,6 +74,10 @@ void cuda_destroy_stream(bn_stream *stream) {
     for (uint32_t i = 0; i < stream->entry_count; ++i)
       for (uint32_t j = 0; j < stream->entries[i].count; ++j)
         cuda_stretch_free(device, &stream->entries[i].stretches[j]);
+    if (stream->first)
+      device->driver.event_destroy(stream->first);
+    if (stream->last)
+      device->driver.event_destroy(stream->last);
     device->driver.stream_destroy(stream->stream);
     cuda_leave(device);
   }
@@ -96,8 +101,15 @@ static int32_t flush(bn_stream *stream, bn_status *status) {
     memset(&grown[entry->count++], 0, sizeof(cuda_stretch));
     entry->stretches = grown;
   }
-  return cuda_stretch_run(stream->program, &entry->stretches[stream->stretch++],
-                          &stream->pending, stream->stream, status);
+  const cu_driver *driver = &stream->device->driver;
+  if (stream->last && !stream->stretch)
+    driver->event_record(stream->first, stream->stream);
+  int32_t code =
+      cuda_stretch_run(stream->program, &entry->stretches[stream->stretch++],
+                       &stream->pending, stream->stream, status);
+  if (stream->last)
+    driver->event_record(stream->last, stream->stream);
+  return code;
 }
 
 /* Enters, and flushes: what the following functions begin with. */
@@ -195,4 +207,26 @@ int32_t cuda_wait(bn_stream *stream, bn_status *status) {
   return leave(stream,
                stream->device->driver.stream_synchronize(stream->stream),
                "the device fails", status);
+}
+
+int32_t cuda_start_timing(bn_stream *stream, bn_status *status) {
+  int32_t code = cuda_enter(stream->device, status);
+  if (code)
+    return code;
+  const cu_driver *driver = &stream->device->driver;
+  cu_result error = driver->event_create(&stream->first, 0);
+  if (!error)
+    error = driver->event_create(&stream->last, 0);
+  return leave(stream, error, "the device cannot be timed", status);
+}
+
+double cuda_seconds(bn_stream *stream) {
+  float milliseconds = 0;
+  if (!stream->last || !stream->stretch || cuda_enter(stream->device, NULL))
+    return 0;
+  if (stream->device->driver.event_elapsed(&milliseconds, stream->first,
+                                           stream->last))
+    milliseconds = 0;
+  cuda_leave(stream->device);
+  return (double)milliseconds / 1000;
 }

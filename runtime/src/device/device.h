@@ -80,6 +80,11 @@ struct bn_device_api {
   /* Ends a call: the device gets what it was not given yet. */
   int32_t (*submit)(bn_stream *stream, bn_status *status);
   int32_t (*wait)(bn_stream *stream, bn_status *status);
+  /* Has calls timed from now on; NULL where that cannot be done. */
+  int32_t (*start_timing)(bn_stream *stream, bn_status *status);
+  /* The time of the launches and copies of the last call, once they are waited
+     for; 0 if it is not known. */
+  double (*seconds)(bn_stream *stream);
 };
 
 extern const bn_device_api bn_cuda_api, bn_vulkan_api;

@@ -36,7 +36,7 @@ std::string createFails(const DeviceArtifact &artifact, const char *variant,
                         int32_t code) {
   TemporaryFile file(artifact.build());
   Model model = openModel(file.path());
-  bn_session_options options = {sizeof(options), 1, variant};
+  bn_session_options options = {sizeof(options), 1, variant, 0};
   bn_session *session = reinterpret_cast<bn_session *>(1);
   bn_status status = {-1, "unset"};
   EXPECT_EQ(bn_session_create(model.get(), &options, &session, &status), code)

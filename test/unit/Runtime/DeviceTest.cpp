@@ -350,6 +350,22 @@ TEST_P(CudaGraphTest, WorksWithoutGraphs) {
   }
 }
 
+TEST_P(CudaGraphTest, TimesCalls) {
+  int records = cudaCount("cuEventRecord");
+  runAndCheck(session.get(), 5, 1);
+  EXPECT_EQ(cudaCount("cuEventRecord"), records);
+  EXPECT_EQ(bn_session_device_seconds(session.get()), 0);
+  bn_session_options options = {sizeof(options), 1, GetParam(), true};
+  bn_session *timed = nullptr;
+  ASSERT_EQ(bn_session_create(model.get(), &options, &timed, &status), BN_OK);
+  Session owner(timed);
+  for (int i = 0; i < 3; ++i) {
+    runAndCheck(timed, 5, 1);
+    // The stand-in's clock ticks with each event: before and after.
+    EXPECT_FLOAT_EQ(bn_session_device_seconds(timed), 0.001f);
+  }
+}
+
 TEST_P(CudaGraphTest, WeightsAndKernelsAreLoadedOnce) {
   int modules = cudaCount("cuModuleLoadDataEx"),
       allocations = cudaCount("cuMemAlloc");

@@ -177,21 +177,21 @@ TEST_F(SessionTest, PicksTheBestVariant) {
 
 TEST_F(SessionTest, RefusesVariants) {
   uint32_t size = sizeof(bn_session_options);
-  std::string message = createFails({size, 1, "best"}, BN_UNSUPPORTED);
+  std::string message = createFails({size, 1, "best", 0}, BN_UNSUPPORTED);
   EXPECT_TRUE(contains(message, "'best'")) << message;
   EXPECT_TRUE(contains(message, "imaginary, impossible")) << message;
-  message = createFails({size, 1, "unknown"}, BN_INVALID);
+  message = createFails({size, 1, "unknown", 0}, BN_INVALID);
   EXPECT_TRUE(contains(message, "'unknown'")) << message;
   EXPECT_TRUE(contains(message, "base, better, best")) << message;
 }
 
 TEST_F(SessionTest, RefusesOptions) {
   uint32_t size = sizeof(bn_session_options);
-  createFails({size, -1, nullptr}, BN_INVALID);
-  createFails({size, 1 << 20, nullptr}, BN_INVALID);
+  createFails({size, -1, nullptr, 0}, BN_INVALID);
+  createFails({size, 1 << 20, nullptr, 0}, BN_INVALID);
   createFails({0, 1, nullptr}, BN_INVALID);
   // An older caller, who does not know `variant`.
-  bn_session_options older = {8, 1, reinterpret_cast<const char *>(1)};
+  bn_session_options older = {8, 1, reinterpret_cast<const char *>(1), 0};
   bn_session *created = nullptr;
   ASSERT_EQ(bn_session_create(model.get(), &older, &created, &status), BN_OK);
   EXPECT_STREQ(bn_session_variant(created), "better");
@@ -204,7 +204,7 @@ TEST_F(SessionTest, NoVariantRuns) {
   TemporaryFile other(artifact.build());
   model = openModel(other.path());
   std::string message =
-      createFails({sizeof(bn_session_options), 1, nullptr}, BN_UNSUPPORTED);
+      createFails({sizeof(bn_session_options), 1, nullptr, 0}, BN_UNSUPPORTED);
   EXPECT_TRUE(contains(message, "'only'")) << message;
   EXPECT_TRUE(contains(message, "imaginary")) << message;
 }
@@ -215,7 +215,7 @@ TEST_F(SessionTest, CodeLacksAnEntry) {
   TemporaryFile other(artifact.build());
   model = openModel(other.path());
   std::string message =
-      createFails({sizeof(bn_session_options), 1, nullptr}, BN_CORRUPT);
+      createFails({sizeof(bn_session_options), 1, nullptr, 0}, BN_CORRUPT);
   EXPECT_TRUE(contains(message, "'unwritten'")) << message;
 }
 
@@ -224,7 +224,7 @@ TEST_F(SessionTest, AsksForTooMuchMemory) {
   artifact.cacheBytes = UINT64_C(1) << 62;
   TemporaryFile other(artifact.build());
   model = openModel(other.path());
-  createFails({sizeof(bn_session_options), 1, nullptr}, BN_OUT_OF_MEMORY);
+  createFails({sizeof(bn_session_options), 1, nullptr, 0}, BN_OUT_OF_MEMORY);
 }
 
 TEST_F(SessionTest, OutlivesTheHostsModel) {

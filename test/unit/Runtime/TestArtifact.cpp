@@ -207,7 +207,7 @@ Model bitnet_test::openModel(const char *path) {
 
 Session bitnet_test::createSession(const Model &model, int threads,
                                    const char *variant) {
-  bn_session_options options = {sizeof(options), threads, variant};
+  bn_session_options options = {sizeof(options), threads, variant, 0};
   bn_session *session = nullptr;
   bn_status status;
   EXPECT_EQ(bn_session_create(model.get(), &options, &session, &status), BN_OK)
