@@ -8,7 +8,7 @@ import ctypes
 import functools
 import os
 import pathlib
-from ctypes import POINTER, Structure, c_char, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 from ._errors import BitNetError, error_for_code
 
@@ -82,7 +82,7 @@ class OpenOptions(Structure):
 
 
 class SessionOptions(Structure):
-    _fields_ = [("struct_size", c_uint32), ("threads", c_int32), ("variant", c_char_p)]
+    _fields_ = [("struct_size", c_uint32), ("threads", c_int32), ("variant", c_char_p), ("timed", c_int32)]
 
 
 class Tensor(Structure):
@@ -105,6 +105,7 @@ _RUNTIME = {
     "bn_session_close": (None, [c_void_p]),
     "bn_session_variant": (c_char_p, [c_void_p]),
     "bn_session_threads": (c_int32, [c_void_p]),
+    "bn_session_device_seconds": (c_double, [c_void_p]),
     "bn_session_run": (c_int32, [c_void_p, POINTER(Tensor), c_uint32, POINTER(Tensor), c_uint32, _STATUS]),
     "bn_session_append": (
         c_int32,

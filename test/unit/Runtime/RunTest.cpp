@@ -189,7 +189,7 @@ TEST_F(SessionTest, RefusesOptions) {
   uint32_t size = sizeof(bn_session_options);
   createFails({size, -1, nullptr, 0}, BN_INVALID);
   createFails({size, 1 << 20, nullptr, 0}, BN_INVALID);
-  createFails({0, 1, nullptr}, BN_INVALID);
+  createFails({0, 1, nullptr, 0}, BN_INVALID);
   // An older caller, who does not know `variant`.
   bn_session_options older = {8, 1, reinterpret_cast<const char *>(1), 0};
   bn_session *created = nullptr;
