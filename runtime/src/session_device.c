@@ -119,8 +119,7 @@ static int32_t environment_write(void *user, uint64_t destination,
 
 double bn_session_device_seconds(const bn_session *session) {
   const bn_device *device = session->device;
-  return device && device->api->seconds ? device->api->seconds(session->stream)
-                                        : 0;
+  return device ? device->api->seconds(session->stream) : 0;
 }
 
 int32_t bn_session_open_device(bn_session *session, bool timed,
@@ -139,7 +138,7 @@ int32_t bn_session_open_device(bn_session *session, bool timed,
   code = session->device->api->create_stream(
       session->device, model->accelerators.programs[session->variant],
       manifest->info.entry_count, &session->stream, status);
-  if (!code && timed && session->device->api->start_timing)
+  if (!code && timed)
     code = session->device->api->start_timing(session->stream, status);
   if (code)
     return code;

@@ -80,7 +80,7 @@ struct bn_device_api {
   /* Ends a call: the device gets what it was not given yet. */
   int32_t (*submit)(bn_stream *stream, bn_status *status);
   int32_t (*wait)(bn_stream *stream, bn_status *status);
-  /* Has calls timed from now on; NULL where that cannot be done. */
+  /* Has calls timed from now on, if the device has a clock. */
   int32_t (*start_timing)(bn_stream *stream, bn_status *status);
   /* The time of the launches and copies of the last call, once they are waited
      for; 0 if it is not known. */

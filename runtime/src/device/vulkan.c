@@ -98,14 +98,16 @@ static int32_t create_instance(vulkan_device *device, bn_status *status) {
 
 /* A family of queues that computes, UINT32_MAX where there is none. */
 static uint32_t find_queue_family(const vulkan_device *device,
-                                  VkPhysicalDevice physical) {
+                                  VkPhysicalDevice physical, bool *has_clock) {
   VkQueueFamilyProperties families[MAXIMUM_FAMILIES];
   uint32_t count = MAXIMUM_FAMILIES;
   device->GetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
   for (uint32_t i = 0; i < count; ++i)
     if (families[i].queueCount &&
-        (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT))
+        (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)) {
+      *has_clock = families[i].timestampValidBits >= 36;
       return i;
+    }
   return UINT32_MAX;
 }
 
@@ -115,7 +117,8 @@ static const char *find_obstacle(const vulkan_device *device,
                                  const VkPhysicalDeviceProperties *properties) {
   if (properties->apiVersion < VK_API_VERSION_1_2)
     return "its driver is too old: Vulkan 1.2 is needed";
-  if (find_queue_family(device, physical) == UINT32_MAX)
+  bool has_clock;
+  if (find_queue_family(device, physical, &has_clock) == UINT32_MAX)
     return "it does not compute";
   if (properties->limits.minStorageBufferOffsetAlignment > BN_ALIGNMENT)
     return "it aligns buffers to more than 64 bytes";
@@ -206,7 +209,8 @@ static void query_device(vulkan_device *device) {
   device->GetPhysicalDeviceProperties2(device->physical, &properties);
   device->properties = properties.properties;
   device->GetPhysicalDeviceMemoryProperties(device->physical, &device->memory);
-  device->queue_family = find_queue_family(device, device->physical);
+  device->queue_family =
+      find_queue_family(device, device->physical, &device->has_clock);
   vulkan_query_features(device);
   describe_device(&device->properties, device->description,
                   sizeof(device->description));
@@ -341,4 +345,6 @@ const bn_device_api bn_vulkan_api = {
     .read = vulkan_read,
     .submit = vulkan_submit,
     .wait = vulkan_wait,
+    .start_timing = vulkan_start_timing,
+    .seconds = vulkan_seconds,
 };

@@ -64,7 +64,12 @@
   X(CreateFence)                                                               \
   X(DestroyFence)                                                              \
   X(ResetFences)                                                               \
-  X(WaitForFences)
+  X(WaitForFences)                                                             \
+  X(CreateQueryPool)                                                           \
+  X(DestroyQueryPool)                                                          \
+  X(CmdResetQueryPool)                                                         \
+  X(CmdWriteTimestamp)                                                         \
+  X(GetQueryPoolResults)
 
 enum {
   VULKAN_MAXIMUM_BUFFERS = 64, /* of a kernel */
@@ -105,6 +110,7 @@ typedef struct vulkan_device {
   VkPhysicalDeviceMemoryProperties memory;
   vulkan_features features;
   uint32_t queue_family;
+  bool has_clock; /* the queue takes timestamps */
   char description[320];
 
   VkDevice device; /* NULL until started */
@@ -183,5 +189,7 @@ int32_t vulkan_read(bn_stream *stream, void *host, uint64_t source,
                     uint64_t bytes, bn_status *status);
 int32_t vulkan_submit(bn_stream *stream, bn_status *status);
 int32_t vulkan_wait(bn_stream *stream, bn_status *status);
+int32_t vulkan_start_timing(bn_stream *stream, bn_status *status);
+double vulkan_seconds(bn_stream *stream);
 
 #endif /* BITNET_SRC_DEVICE_VULKAN_H */

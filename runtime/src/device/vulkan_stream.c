@@ -38,6 +38,8 @@ struct bn_stream {
   bool has_work;     /* something was recorded since the host last waited */
   uint32_t commands; /* in the part that is recorded */
   VkFence fence;
+  VkQueryPool clock;       /* a call's begin and end; NULL: it is not timed */
+  bool has_begin, has_end; /* what was recorded of these */
 
   vulkan_buffer staging;
   unsigned char *staged; /* where it is mapped */
@@ -157,6 +159,7 @@ int32_t vulkan_begin(bn_stream *stream, uint32_t entry, bn_status *status) {
   int32_t code = vulkan_wait(stream, status);
   stream->entry = entry < stream->sets.entry_count ? entry : 0;
   stream->launch = 0;
+  stream->has_begin = stream->has_end = false;
   return code;
 }
 
@@ -196,6 +199,12 @@ int32_t vulkan_launch(bn_stream *stream, uint32_t index, const uint32_t *grid,
   uint32_t words[VULKAN_MAXIMUM_WORDS];
   pack_words(kernel, arguments, words);
   VkCommandBuffer part = stream->parts[stream->part];
+  if (stream->clock && !stream->has_begin) {
+    device->CmdResetQueryPool(part, stream->clock, 0, 2);
+    device->CmdWriteTimestamp(part, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                              stream->clock, 0);
+    stream->has_begin = true;
+  }
   device->CmdBindPipeline(part, VK_PIPELINE_BIND_POINT_COMPUTE,
                           kernel->pipeline);
   device->CmdBindDescriptorSets(part, VK_PIPELINE_BIND_POINT_COMPUTE,
@@ -353,8 +362,43 @@ int32_t vulkan_read(bn_stream *stream, void *host, uint64_t source,
 
 /* What is recorded waits for the read that follows, or for the next call. */
 int32_t vulkan_submit(bn_stream *stream, bn_status *status) {
-  (void)stream, (void)status;
+  if (!stream->has_begin || stream->has_end)
+    return BN_OK;
+  int32_t code = begin_part(stream, status);
+  if (code)
+    return code;
+  stream->device->CmdWriteTimestamp(stream->parts[stream->part],
+                                    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                                    stream->clock, 1);
+  stream->has_work = stream->has_end = true;
   return BN_OK;
+}
+
+int32_t vulkan_start_timing(bn_stream *stream, bn_status *status) {
+  vulkan_device *device = stream->device;
+  if (!device->has_clock)
+    return BN_OK;
+  VkQueryPoolCreateInfo info = {.sType =
+                                    VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                .queryCount = 2};
+  VkResult result =
+      device->CreateQueryPool(device->device, &info, NULL, &stream->clock);
+  return result ? vulkan_fail(result, "the device cannot be timed", status)
+                : BN_OK;
+}
+
+double vulkan_seconds(bn_stream *stream) {
+  vulkan_device *device = stream->device;
+  uint64_t times[2];
+  if (!stream->has_end || stream->has_work ||
+      device->GetQueryPoolResults(device->device, stream->clock, 0, 2,
+                                  sizeof(times), times, sizeof(times[0]),
+                                  VK_QUERY_RESULT_64_BIT) ||
+      times[1] < times[0])
+    return 0;
+  return (double)(times[1] - times[0]) *
+         (double)device->properties.limits.timestampPeriod * 1e-9;
 }
 
 /*===----------------------------------------------------------------------===
@@ -398,6 +442,8 @@ void vulkan_destroy_stream(bn_stream *stream) {
   vulkan_wait(stream, NULL);
   vulkan_sets_destroy(&stream->sets);
   vulkan_destroy_buffer(device, &stream->staging);
+  if (stream->clock)
+    device->DestroyQueryPool(device->device, stream->clock, NULL);
   if (stream->fence)
     device->DestroyFence(device->device, stream->fence, NULL);
   if (stream->pool)
