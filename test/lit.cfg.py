@@ -32,6 +32,9 @@ tool_folders = [config.bitnet_tools_dir, config.llvm_tools_dir]
 config.environment["PATH"] = os.pathsep.join(tool_folders + [os.environ.get("PATH", "")])
 config.environment["PYTHONPATH"] = os.path.join(config.test_source_root, "Support")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+config.environment["BITNET_REFERENCE"] = os.path.join(
+    config.cmake_build_dir, "lib", "libbitnet-reference.so"
+)
 for name in ("HOME", "BITNET_JOBS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]

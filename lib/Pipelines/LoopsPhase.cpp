@@ -71,6 +71,8 @@ static void addBufferPasses(OpPassManager &manager) {
 
 void bitnet::buildLoopsPhase(OpPassManager &manager,
                              const LoopsOptions &options) {
+  if (options.prepareKernels)
+    options.prepareKernels(manager);
   addTensorPasses(manager);
   addBufferPasses(manager);
   if (options.lowerKernels)

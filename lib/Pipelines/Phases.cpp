@@ -80,6 +80,9 @@ void bitnet::buildBitNetPhase(OpPassManager &manager,
 
 LoopsOptions bitnet::getLoopsOptions() {
   LoopsOptions options;
+  options.prepareKernels = [](OpPassManager &manager) {
+    manager.addPass(createPrepareActivations());
+  };
   options.lowerKernels = [](OpPassManager &manager) {
     manager.addPass(createConvertBitNetToVector());
     manager.addPass(createConvertContractionToVector());
@@ -90,6 +93,7 @@ LoopsOptions bitnet::getLoopsOptions() {
 void bitnet::buildPackedPhase(OpPassManager &manager,
                               const PhaseOptions &options) {
   manager.addPass(createNarrowConstants());
+  manager.addPass(createFuseRescale());
   LayoutOptions layout;
   layout.lowering = options.lowering;
   layout.unit = options.packingUnit;

@@ -64,9 +64,12 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
       ->capture_default_str()
       ->check(CLI::Range(int64_t(2), int64_t(4096)))
       ->option_text("N");
-  app.add_option("--lowering", options.lowering,
-                 "the inner loop of low-bit matmuls: auto (the cost model), "
-                 "dot, addsub")
+  app.add_option(
+         "--lowering", options.lowering,
+         "the inner loop of low-bit matmuls: auto (the cost model), dot, "
+         "lut, addsub or\n"
+         "popcount; where it does not serve a matmul (docs/lowerings.md), "
+         "what auto stands for")
       ->capture_default_str()
       ->option_text("NAME");
   app.add_option(

@@ -126,10 +126,9 @@ int main(int argc, char **argv) {
   options.phases.maxContext = line.maxContext;
   options.chunk = std::min(line.chunk, line.maxContext);
   std::optional<Lowering> lowering = symbolizeLowering(line.lowering);
-  if (!lowering || *lowering == Lowering::LUT ||
-      *lowering == Lowering::Popcount)
+  if (!lowering)
     return fail("unknown lowering '" + line.lowering +
-                "'; expected auto, dot or addsub");
+                "'; expected auto, dot, lut, addsub or popcount");
   options.phases.lowering = *lowering;
   if (!line.compileTo.empty()) {
     std::optional<Phase> phase = parsePhase(line.compileTo);

@@ -21,6 +21,8 @@ namespace bitnet {
 struct LoopsOptions {
   /// Work (arithmetic ops, about) of one iteration of a parallel loop.
   int64_t grain = 16384;
+  /// Adds the passes that settle, on tensors, how kernels read their operands.
+  std::function<void(mlir::OpPassManager &)> prepareKernels;
   /// Adds the passes that lower bitnet ops and float matmuls in kernels. What
   /// they leave of linalg becomes plain loops.
   std::function<void(mlir::OpPassManager &)> lowerKernels;

@@ -52,17 +52,35 @@ struct ConvertBitNetToVector
         .Case([&](RotaryOp op) { return lowerRotary(b, op); })
         .Case([&](CacheUpdateOp op) { return lowerCacheUpdate(b, op); })
         .Case([&](AttentionOp op) { return lowerAttention(b, op, target); })
-        .Case([&](LinearOp op) {
-          Lowering lowering = op.getLowering();
-          if (lowering == Lowering::Auto)
-            lowering = chooseLowering(op, target);
-          ++(lowering == Lowering::Dot ? numDot : numAddSub);
-          return lowerLinear(b, op, target, lowering);
+        .Case([&](PrepareOp op) { return lowerPrepare(b, op); })
+        .Case<LinearOp, MatmulOp>([&](auto op) -> LogicalResult {
+          if (!op.getPacking())
+            return op.emitOpError("has weights that are not packed: run the "
+                                  "layout phase first");
+          LowBitMatmul matmul(op);
+          Lowering lowering = settleLowering(matmul, target);
+          ++statisticOf(matmul, lowering);
+          return lowerMatmul(b, matmul, target, lowering);
         })
         .Default([](Operation *op) {
           return op->emitOpError(
               "has no loops: the layout phase decomposes it");
         });
+  }
+
+  Pass::Statistic &statisticOf(const LowBitMatmul &matmul, Lowering lowering) {
+    if (!matmul.getLhsElement().isInteger(8))
+      return numWide;
+    switch (lowering) {
+    case Lowering::LUT:
+      return numLUT;
+    case Lowering::AddSub:
+      return numAddSub;
+    case Lowering::Popcount:
+      return numPopcount;
+    default:
+      return numDot;
+    }
   }
 };
 

@@ -65,11 +65,8 @@ public:
     for (int64_t token = 0; token < tile.tokens; ++token) {
       Value sum = tile.ownSums ? acc[sumSlot() + token]
                                : b.splat(rowSums[token], tile.lanes);
-      for (int64_t v = 0; v < tile.vectors; ++v) {
-        Value total = removeOffset(gather(acc, at(token, v)), sum);
-        result.push_back(b.create<arith::SIToFPOp>(
-            b.vectorType(tile.lanes, b.getF32Type()), total));
-      }
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        result.push_back(removeOffset(gather(acc, at(token, v)), sum));
     }
     return result;
   }

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A low-bit matmul is one tiled nest (LowerLinear.cpp). An inner loop says how
+// A low-bit matmul is one tiled nest (LowerMatmul.cpp). An inner loop says how
 // a block of packed weights meets the activations of a few tokens: what it
 // keeps in accumulators, and how these become sums at the end.
 //
@@ -29,9 +29,10 @@ struct MicroTile {
   /// Consecutive K of a row in a block, in each field.
   int64_t unit;
   /// The sums of activations that offset codes need are not known beforehand,
-  /// because scales change along K: the inner loop adds them up.
+  /// because scales change along K, say: the inner loop adds them up.
   bool ownSums;
   Value activations; // memref [M, K']
+  Value prepared;    // as bitnet.prepare makes them; null where not needed
   Value firstToken;  // index into M
 
   int64_t fields() const { return 8 / codeBits; }
@@ -55,10 +56,20 @@ public:
   virtual llvm::SmallVector<Value> block(llvm::ArrayRef<Value> weights, Value k,
                                          int64_t offset,
                                          ValueRange accumulators) = 0;
-  /// The sums of weight times activation, f32, by [token][vector]. `rowSums`
-  /// are the tokens' sums of activations as i32 scalars (unless ownSums).
+  /// The sums of weight times activation, i32 or f32, by [token][vector].
+  /// `rowSums` are the tokens' sums of activations as i32 scalars (unless
+  /// ownSums).
   virtual llvm::SmallVector<Value> finish(ValueRange accumulators,
                                           llvm::ArrayRef<Value> rowSums) = 0;
+
+  /// An inner loop may sum in narrow accumulators, which hold a chunk of that
+  /// many blocks: `block` is then given those of startChunk(), and flush() adds
+  /// them to the accumulators of start(). 0: no narrow ones.
+  virtual int64_t getChunk() const { return 0; }
+  virtual llvm::SmallVector<Value> startChunk() { return {}; }
+  virtual llvm::SmallVector<Value> flush(ValueRange, ValueRange accumulators) {
+    return llvm::to_vector(accumulators);
+  }
 
 protected:
   int64_t at(int64_t token, int64_t vector) const {
@@ -98,6 +109,14 @@ std::unique_ptr<InnerLoop> makeDotLoop(KernelBuilder &b, const MicroTile &tile,
 std::unique_ptr<InnerLoop> makeMatrixLoop(KernelBuilder &b,
                                           const MicroTile &tile,
                                           const VectorTarget &target);
+/// Lookups in tables of sums of i8 activations, prepared for `lut`; four
+/// vectors at a time, not scalable.
+std::unique_ptr<InnerLoop> makeLUTLoop(KernelBuilder &b, const MicroTile &tile,
+                                       const VectorTarget &target);
+/// Bit counts of activations in {-1, 0, 1}, prepared for `popcount`.
+std::unique_ptr<InnerLoop> makePopcountLoop(KernelBuilder &b,
+                                            const MicroTile &tile,
+                                            const VectorTarget &target);
 /// Masked additions and subtractions of i8 activations.
 std::unique_ptr<InnerLoop> makeAddSubLoop(KernelBuilder &b,
                                           const MicroTile &tile,
@@ -122,6 +141,17 @@ void emitDot(KernelBuilder &b, DotKind kind, Value &sum, PartialSums &partial,
 Value emitWiden(KernelBuilder &b, Value sum, const PartialSums &partial);
 /// sum + lhs * transposed rhs, of 2 x 8 bytes each.
 Value emitMatrixProduct(KernelBuilder &b, Value sum, Value lhs, Value rhs);
+
+//===----------------------------------------------------------------------===//
+// Lookups and counts (TableLookup.cpp)
+//===----------------------------------------------------------------------===//
+
+/// table[index] of bytes. A table of sixteen is repeated in every 128 bits.
+Value emitTableLookup(KernelBuilder &b, const VectorTarget &target, Value table,
+                      Value indices);
+/// accumulator + the number of bits set, of i32.
+Value emitBitCount(KernelBuilder &b, const VectorTarget &target,
+                   Value accumulator, Value bits);
 
 } // namespace bitnet
 

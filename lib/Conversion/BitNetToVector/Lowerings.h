@@ -22,6 +22,9 @@ enum class DotKind {
   DotSVE,    // the same on scalable vectors
 };
 
+/// How a machine looks up bytes: how many entries a table has.
+enum class LookupKind { None, Sixteen, SixtyFour };
+
 /// What the lowerings ask of the machine.
 class VectorTarget {
 public:
@@ -62,6 +65,7 @@ public:
                ? 256
                : 128;
   }
+  LookupKind getLookupKind() const;
   /// Whether there is a product of 2 x 8 by 8 x 2 bytes.
   bool hasMatrixProduct() const { return has("i8mm"); }
   /// Whether bytes can be shifted.
@@ -75,6 +79,29 @@ private:
   bool scalable;
 };
 
+/// A bitnet.linear or bitnet.matmul, tensors or memrefs. What an op lacks is
+/// null.
+struct LowBitMatmul {
+  explicit LowBitMatmul(LinearOp op);
+  explicit LowBitMatmul(MatmulOp op);
+
+  mlir::Operation *op;
+  Value lhs, weight, prepared, scale, step, sum, bias, output;
+  Activation activation = Activation::None;
+  std::optional<PackingAttr> packing;
+  Lowering lowering;
+  std::optional<int64_t> magnitude; // of an integer lhs
+  int64_t n, k;
+
+  mlir::Type getLhsElement() const {
+    return llvm::cast<mlir::ShapedType>(lhs.getType()).getElementType();
+  }
+};
+
+/// The lowering that a matmul gets on a target: the one that it asks for where
+/// that serves, else the one that `auto` stands for.
+Lowering settleLowering(const LowBitMatmul &matmul, const VectorTarget &target);
+
 /// Each emits the loops of `op`, which is on memrefs, at the builder's
 /// insertion point; the caller erases the op. Fails with a diagnostic where the
 /// op cannot be lowered as it stands.
@@ -84,11 +111,11 @@ mlir::LogicalResult lowerRotary(KernelBuilder &builder, RotaryOp op);
 mlir::LogicalResult lowerCacheUpdate(KernelBuilder &builder, CacheUpdateOp op);
 mlir::LogicalResult lowerAttention(KernelBuilder &builder, AttentionOp op,
                                    const VectorTarget &target);
-mlir::LogicalResult lowerLinear(KernelBuilder &builder, LinearOp op,
+mlir::LogicalResult lowerPrepare(KernelBuilder &builder, PrepareOp op);
+/// `lowering` is a settled one.
+mlir::LogicalResult lowerMatmul(KernelBuilder &builder,
+                                const LowBitMatmul &matmul,
                                 const VectorTarget &target, Lowering lowering);
-
-/// The lowering that `auto` stands for.
-Lowering chooseLowering(LinearOp op, const VectorTarget &target);
 
 } // namespace bitnet
 

@@ -53,9 +53,7 @@ public:
         int64_t first = token / 2 * 2 * tile.vectors + 2 * v;
         Value total = b.bitcast(pick(acc[first], acc[first + 1], token % 2),
                                 b.getI32Type());
-        result.push_back(
-            b.create<arith::SIToFPOp>(b.vectorType(tile.lanes, b.getF32Type()),
-                                      removeOffset(total, sum)));
+        result.push_back(removeOffset(total, sum));
       }
     }
     return result;

@@ -50,14 +50,7 @@ public:
   }
 
   SmallVector<Value> finish(ValueRange acc, ArrayRef<Value>) override {
-    SmallVector<Value> result;
-    for (Value sum : acc)
-      result.push_back(isFloat
-                           ? sum
-                           : b.create<arith::SIToFPOp>(
-                                  b.vectorType(tile.lanes, b.getF32Type()), sum)
-                                 .getResult());
-    return result;
+    return llvm::to_vector(acc);
   }
 
 private:

@@ -140,9 +140,10 @@ static Value makeLinear(OpBuilder &builder, Location loc, Value input,
       builder.getF32Type());
   auto linear = LinearOp::create(
       builder, loc, empty.getType(), rows, weight.weight, weight.scale,
-      /*step=*/Value(), /*sum=*/Value(), /*bias=*/Value(), empty,
-      Activation::None, Lowering::Auto, /*packing=*/PackingAttr(),
-      /*rows=*/IntegerAttr(), /*columns=*/IntegerAttr());
+      /*step=*/Value(), /*sum=*/Value(), /*bias=*/Value(),
+      /*prepared=*/Value(), empty, Activation::None, Lowering::Auto,
+      /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
+      /*columns=*/IntegerAttr(), /*magnitude=*/IntegerAttr());
   return expandRows(builder, loc, linear.getResult(), input, type);
 }
 

@@ -9,10 +9,21 @@ func.func @tensors(%x: tensor<4x40xf32>, %y: tensor<4x40xf32>) -> tensor<4x40xf3
 
 // -----
 
+module attributes {bitnet.target = #bitnet.target<"v2", triple = "x86_64-unknown-linux-gnu", cpu = "nehalem", features = ["ssse3"]>} {
 func.func @lut(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
-  // expected-error @below {{has no 'lut' lowering; expected dot or addsub}}
+  // expected-error @below {{has the lowering 'lut' but no prepared activations: run bitnet-prepare-activations on tensors first}}
   bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
     quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
     {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64, lowering = #bitnet.lowering<lut>}
+  return
+}
+}
+
+// -----
+
+func.func @rows(%q: memref<1x16xi8>, %w: memref<24xi8>, %y: memref<1x6xi32>) {
+  // expected-error @below {{has tiles of 6 packed rows; expected a multiple of 4}}
+  bitnet.matmul ins(%q, %w : memref<1x16xi8>, memref<24xi8>) outs(%y : memref<1x6xi32>)
+    {packing = #bitnet.packing<planes2, rows = 6>, rows = 6 : i64, columns = 16 : i64}
   return
 }

@@ -56,6 +56,7 @@ getDpsSpeculatability(DestinationStyleOpInterface op) {
   }
 
 BITNET_DPS_EFFECTS(QuantizeOp)
+BITNET_DPS_EFFECTS(PrepareOp)
 BITNET_DPS_EFFECTS(MatmulOp)
 BITNET_DPS_EFFECTS(RescaleOp)
 BITNET_DPS_EFFECTS(LinearOp)
@@ -64,6 +65,7 @@ BITNET_DPS_EFFECTS(RotaryOp)
 BITNET_DPS_EFFECTS(CacheUpdateOp)
 BITNET_DPS_EFFECTS(AttentionOp)
 BITNET_DPS_SPECULATABILITY(QuantizeOp)
+BITNET_DPS_SPECULATABILITY(PrepareOp)
 BITNET_DPS_SPECULATABILITY(MatmulOp)
 BITNET_DPS_SPECULATABILITY(RescaleOp)
 BITNET_DPS_SPECULATABILITY(LinearOp)
@@ -91,14 +93,34 @@ Speculation::Speculatability AttentionOp::getSpeculatability() {
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 
-int64_t LinearOp::getN() {
-  if (getPacking())
-    return *getRows();
-  return cast<ShapedType>(getWeight().getType()).getDimSize(0);
+RankedTensorType PrepareOp::getPreparedType(Lowering lowering,
+                                            PackingAttr packing, int64_t tokens,
+                                            int64_t k) {
+  // Four bytes of packed weights at a time.
+  int64_t parts = packing.getPaddedColumns(k) / (4 * packing.getFields());
+  MLIRContext *context = packing.getContext();
+  if (lowering == Lowering::LUT)
+    return RankedTensorType::get({tokens, parts * 256},
+                                 IntegerType::get(context, 8));
+  if (lowering == Lowering::Popcount)
+    return RankedTensorType::get({tokens, parts * 2},
+                                 IntegerType::get(context, 32));
+  return {};
 }
 
-int64_t LinearOp::getK() {
-  if (getPacking())
-    return *getColumns();
-  return cast<ShapedType>(getWeight().getType()).getDimSize(1);
+/// Extents of the weight of a matmul or linear layer.
+template <typename OpTy> static int64_t getRowsOf(OpTy op) {
+  return op.getPacking()
+             ? *op.getRows()
+             : cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
 }
+template <typename OpTy> static int64_t getColumnsOf(OpTy op) {
+  return op.getPacking()
+             ? *op.getColumns()
+             : cast<ShapedType>(op.getWeight().getType()).getDimSize(1);
+}
+
+int64_t MatmulOp::getN() { return getRowsOf(*this); }
+int64_t MatmulOp::getK() { return getColumnsOf(*this); }
+int64_t LinearOp::getN() { return getRowsOf(*this); }
+int64_t LinearOp::getK() { return getColumnsOf(*this); }

@@ -98,8 +98,9 @@ static void attachDestinationModels(MLIRContext *context) {
 void bitnet::registerBufferizableOpInterfaceExternalModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, BitNetDialect *) {
-    attachDestinationModels<QuantizeOp, MatmulOp, RescaleOp, LinearOp, NormOp,
-                            RotaryOp, CacheUpdateOp, AttentionOp>(context);
+    attachDestinationModels<QuantizeOp, PrepareOp, MatmulOp, RescaleOp,
+                            LinearOp, NormOp, RotaryOp, CacheUpdateOp,
+                            AttentionOp>(context);
     ArchiveOp::attachInterface<ArchiveModel>(*context);
     context->getOrLoadDialect<memref::MemRefDialect>();
   });

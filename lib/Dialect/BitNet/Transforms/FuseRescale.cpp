@@ -29,7 +29,8 @@ struct FuseMatmulRescale : public OpRewritePattern<RescaleOp> {
   LogicalResult matchAndRewrite(RescaleOp rescale,
                                 PatternRewriter &rewriter) const override {
     auto matmul = rescale.getAcc().getDefiningOp<MatmulOp>();
-    if (!matmul || !matmul->hasOneUse() || !rescale.getResult())
+    if (!matmul || matmul.getPacking() || !matmul->hasOneUse() ||
+        !rescale.getResult())
       return rewriter.notifyMatchFailure(rescale, "no matmul of its own");
     auto quantize = matmul.getLhs().getDefiningOp<QuantizeOp>();
     if (!quantize || quantize.getResults()[0] != matmul.getLhs())
@@ -38,9 +39,9 @@ struct FuseMatmulRescale : public OpRewritePattern<RescaleOp> {
         rewriter, rescale.getLoc(), rescale.getResult().getType(),
         matmul.getLhs(), matmul.getWeight(), rescale.getScale(),
         rescale.getStep(), quantize.getResults()[2], /*bias=*/Value(),
-        rescale.getOutput(), Activation::None, Lowering::Auto,
-        /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
-        /*columns=*/IntegerAttr());
+        /*prepared=*/Value(), rescale.getOutput(), Activation::None,
+        Lowering::Auto, /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
+        /*columns=*/IntegerAttr(), matmul.getMagnitudeAttr());
     rewriter.replaceOp(rescale, linear.getResult());
     ++fused;
     return success();

@@ -116,14 +116,24 @@ struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
     }
     ArchiveBuilder archive(getOperation());
     IRRewriter rewriter(&getContext());
-    SmallVector<LinearOp> linears;
-    getOperation().walk([&](LinearOp op) {
-      if (!op.getPacking())
-        linears.push_back(op);
+    SmallVector<Operation *> matmuls;
+    SmallVector<RescaleOp> rescales;
+    getOperation().walk([&](Operation *op) {
+      if (auto linear = dyn_cast<LinearOp>(op); linear && !linear.getPacking())
+        matmuls.push_back(op);
+      if (auto matmul = dyn_cast<MatmulOp>(op); matmul && !matmul.getPacking())
+        matmuls.push_back(op);
+      if (auto rescale = dyn_cast<RescaleOp>(op))
+        rescales.push_back(rescale);
     });
-    for (LinearOp op : linears)
-      if (failed(pack(rewriter, op, archive)))
+    for (Operation *op : matmuls) {
+      auto linear = dyn_cast<LinearOp>(op);
+      if (failed(linear ? pack(rewriter, linear, archive)
+                        : pack(rewriter, cast<MatmulOp>(op), archive)))
         return signalPassFailure();
+    }
+    for (RescaleOp op : rescales)
+      decompose(rewriter, op);
     SmallVector<Operation *> unused;
     getOperation().walk([&](ConstantOp op) {
       if (op->use_empty())
@@ -139,23 +149,26 @@ struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
 
 private:
   /// The densest packing, then the one with the unit asked for, whose blocks do
-  /// not straddle groups of scales. Null where there is none.
-  PackingAttr choosePacking(LinearOp op) {
-    auto type = cast<RankedTensorType>(op.getWeight().getType());
-    auto scale = cast<RankedTensorType>(op.getScale().getType());
-    int64_t group =
-        scale.getRank() == 2 ? type.getDimSize(1) / scale.getDimSize(1) : 0;
+  /// not straddle groups of `group` columns that share scales (0: none). Null
+  /// where there is none.
+  PackingAttr choosePacking(Type element, int64_t group) {
     SmallVector<PackingScheme> schemes{PackingScheme::Planes2};
-    if (isa<BinaryType>(type.getElementType()))
+    if (isa<BinaryType>(element))
       schemes.insert(schemes.begin(), PackingScheme::Planes1);
     for (PackingScheme scheme : schemes)
       for (int64_t bytes : {unit.getValue(), int64_t(4)}) {
-        auto packing =
-            PackingAttr::get(op.getContext(), scheme, tileRows, bytes);
+        auto packing = PackingAttr::get(&getContext(), scheme, tileRows, bytes);
         if (group % packing.getBlock() == 0)
           return packing;
       }
     return {};
+  }
+
+  /// Columns that share a scale where these change along K, else 0.
+  static int64_t getGroup(MatmulOp) { return 0; }
+  static int64_t getGroup(LinearOp op) {
+    auto scale = cast<RankedTensorType>(op.getScale().getType());
+    return scale.getRank() == 2 ? op.getK() / scale.getDimSize(1) : 0;
   }
 
   /// The packed bytes of a constant, made once for all functions that use it.
@@ -175,26 +188,36 @@ private:
     return packed;
   }
 
-  LogicalResult pack(IRRewriter &rewriter, LinearOp op,
-                     ArchiveBuilder &archive) {
-    auto weight = op.getWeight().getDefiningOp<ConstantOp>();
+  template <typename OpTy>
+  LogicalResult pack(IRRewriter &rewriter, OpTy op, ArchiveBuilder &archive) {
+    auto weight = op.getWeight().template getDefiningOp<ConstantOp>();
     if (!weight)
       return op.emitOpError("must have constant weights");
-    PackingAttr packing = choosePacking(op);
+    PackingAttr packing = choosePacking(
+        getElementTypeOrSelf(op.getWeight().getType()), getGroup(op));
     int64_t n = op.getN(), k = op.getK();
     if (!packing)
       return op.emitOpError("has groups of ")
-             << k / cast<ShapedType>(op.getScale().getType()).getDimSize(1)
-             << " weights; expected a multiple of 16";
+             << getGroup(op) << " weights; expected a multiple of 16";
     rewriter.setInsertionPoint(op);
     Value packed =
         archive.reference(rewriter, weight.getLoc(), nameOf(weight.getLoc()),
                           getPacked(weight, packing));
-    Value scale = transposeGroups(rewriter, op);
-    padColumns(rewriter, op, packing.getPaddedColumns(k));
+    Value scale;
+    if constexpr (std::is_same_v<OpTy, LinearOp>)
+      scale = transposeGroups(rewriter, op);
+    // Before padding hides the quantiser.
+    auto quantize = op.getLhs().template getDefiningOp<QuantizeOp>();
+    bool isUnit = quantize && int64_t(quantize.getQmin()) >= -1 &&
+                  int64_t(quantize.getQmax()) <= 1;
+    padColumns(rewriter, op.getLoc(), op.getLhsMutable(),
+               packing.getPaddedColumns(k));
     rewriter.modifyOpInPlace(op, [&] {
       op.getWeightMutable().assign(packed);
-      op.getScaleMutable().assign(scale);
+      if constexpr (std::is_same_v<OpTy, LinearOp>)
+        op.getScaleMutable().assign(scale);
+      if (isUnit && !op.getMagnitude())
+        op.setMagnitude(1);
       op.setPackingAttr(packing);
       op.setRows(n);
       op.setColumns(k);
@@ -231,23 +254,29 @@ private:
 
   /// Widens the activations to `padded` columns, zero from K on: at their
   /// quantiser where they come from one, else by a tensor.pad.
-  static void padColumns(IRRewriter &rewriter, LinearOp op, int64_t padded) {
-    auto type = cast<RankedTensorType>(op.getLhs().getType());
+  static void padColumns(IRRewriter &rewriter, Location loc, OpOperand &lhs,
+                         int64_t padded) {
+    auto type = cast<RankedTensorType>(lhs.get().getType());
     if (type.getDimSize(1) >= padded)
       return;
-    auto quantize = op.getLhs().getDefiningOp<QuantizeOp>();
-    if (quantize &&
-        llvm::all_of(op.getLhs().getUsers(), llvm::IsaPred<LinearOp>)) {
+    auto quantize = lhs.get().getDefiningOp<QuantizeOp>();
+    // An unpacked matmul has exactly K columns.
+    auto takesMore = [](Operation *user) {
+      auto matmul = dyn_cast<MatmulOp>(user);
+      return isa<LinearOp>(user) || (matmul && matmul.getPacking());
+    };
+    if (quantize && llvm::all_of(lhs.get().getUsers(), [&](Operation *user) {
+          return user == lhs.getOwner() || takesMore(user);
+        })) {
       OpBuilder::InsertionGuard guard(rewriter);
       rewriter.setInsertionPoint(quantize);
       auto wide = RankedTensorType::get({type.getDimSize(0), padded},
                                         type.getElementType());
       SmallVector<Value> dynamic;
       if (type.isDynamicDim(0))
-        dynamic.push_back(tensor::DimOp::create(rewriter, op.getLoc(),
-                                                quantize.getInput(), 0));
-      Value empty =
-          tensor::EmptyOp::create(rewriter, op.getLoc(), wide, dynamic);
+        dynamic.push_back(
+            tensor::DimOp::create(rewriter, loc, quantize.getInput(), 0));
+      Value empty = tensor::EmptyOp::create(rewriter, loc, wide, dynamic);
       rewriter.modifyOpInPlace(quantize, [&] {
         quantize.getValuesMutable().assign(empty);
         quantize->getResult(0).setType(wide);
@@ -255,16 +284,41 @@ private:
       return;
     }
     Value zero = arith::ConstantOp::create(
-        rewriter, op.getLoc(), rewriter.getZeroAttr(type.getElementType()));
+        rewriter, loc, rewriter.getZeroAttr(type.getElementType()));
     SmallVector<OpFoldResult> low(2, rewriter.getIndexAttr(0));
     SmallVector<OpFoldResult> high{
         rewriter.getIndexAttr(0),
         rewriter.getIndexAttr(padded - type.getDimSize(1))};
     auto wide = RankedTensorType::get({type.getDimSize(0), padded},
                                       type.getElementType());
-    Value result = tensor::PadOp::create(rewriter, op.getLoc(), wide,
-                                         op.getLhs(), low, high, zero);
-    rewriter.modifyOpInPlace(op, [&] { op.getLhsMutable().assign(result); });
+    Value result =
+        tensor::PadOp::create(rewriter, loc, wide, lhs.get(), low, high, zero);
+    rewriter.modifyOpInPlace(lhs.getOwner(), [&] { lhs.assign(result); });
+  }
+
+  /// A rescale whose matmul is not its own is plain element-wise arithmetic.
+  static void decompose(IRRewriter &rewriter, RescaleOp op) {
+    rewriter.setInsertionPoint(op);
+    MLIRContext *context = op.getContext();
+    auto vectorMap = [&](Value vector, unsigned dim) {
+      bool shared = cast<ShapedType>(vector.getType()).getDimSize(0) == 1;
+      return AffineMap::get(2, 0,
+                            shared ? rewriter.getAffineConstantExpr(0)
+                                   : rewriter.getAffineDimExpr(dim));
+    };
+    AffineMap whole = AffineMap::getMultiDimIdentityMap(2, context);
+    SmallVector<AffineMap> maps{whole, vectorMap(op.getStep(), 0),
+                                vectorMap(op.getScale(), 1), whole};
+    SmallVector<utils::IteratorType> loops(2, utils::IteratorType::parallel);
+    rewriter.replaceOpWithNewOp<linalg::GenericOp>(
+        op, op.getOutput().getType(),
+        ValueRange{op.getAcc(), op.getStep(), op.getScale()}, op.getOutput(),
+        maps, loops, [](OpBuilder &b, Location loc, ValueRange args) {
+          Value sum = arith::SIToFPOp::create(b, loc, b.getF32Type(), args[0]);
+          Value product = arith::MulFOp::create(b, loc, sum, args[1]);
+          product = arith::MulFOp::create(b, loc, product, args[2]);
+          linalg::YieldOp::create(b, loc, product);
+        });
   }
 
   LogicalResult archiveConstants(IRRewriter &rewriter,

@@ -26,16 +26,16 @@ func.func @layer(%x: tensor<4x6xf32> {bufferization.writable = false}) -> tensor
   // CHECK: %[[W:.*]] = bitnet.archive "w" at 64 : memref<32xi8>
   %w = bitnet.archive "w" at 64 : tensor<32xi8>
   %s = bitnet.archive "s" at 128 : tensor<1xf32>
-  %0 = tensor.empty() : tensor<4x6xi8>
+  %0 = tensor.empty() : tensor<4x16xi8>
   %1 = tensor.empty() : tensor<4xf32>
   %2 = tensor.empty() : tensor<4xi32>
-  // CHECK: bitnet.quantize ins(%{{.*}} : memref<4x6xf32>) outs(%[[V:.*]], %[[T:.*]], %[[U:.*]] : memref<4x6xi8>, memref<4xf32>, memref<4xi32>)
-  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>)
+  // CHECK: bitnet.quantize ins(%{{.*}} : memref<4x6xf32>) outs(%[[V:.*]], %[[T:.*]], %[[U:.*]] : memref<4x16xi8>, memref<4xf32>, memref<4xi32>)
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) outs(%0, %1, %2 : tensor<4x16xi8>, tensor<4xf32>, tensor<4xi32>)
       {bound = 127.0 : f32, epsilon = 1.0e-5 : f32, qmin = -128 : i64, qmax = 127 : i64}
-      -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+      -> tensor<4x16xi8>, tensor<4xf32>, tensor<4xi32>
   %3 = tensor.empty() : tensor<4x2xf32>
   // CHECK: bitnet.linear ins(%[[V]], %[[W]], %{{.*}} : {{.*}}) quantized(%[[T]], %[[U]] : memref<4xf32>, memref<4xi32>) outs(%{{.*}} : memref<4x2xf32>)
-  %4 = bitnet.linear ins(%q#0, %w, %s : tensor<4x6xi8>, tensor<32xi8>, tensor<1xf32>)
+  %4 = bitnet.linear ins(%q#0, %w, %s : tensor<4x16xi8>, tensor<32xi8>, tensor<1xf32>)
       quantized(%q#1, %q#2 : tensor<4xf32>, tensor<4xi32>) outs(%3 : tensor<4x2xf32>)
       {packing = #bitnet.packing<planes2, rows = 8>, rows = 2 : i64, columns = 6 : i64} -> tensor<4x2xf32>
   return %4 : tensor<4x2xf32>

@@ -404,3 +404,124 @@ func.func @f() {
     }
   }
 #-}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>) {
+  // expected-error @+1 {{operand 'lhs' of type 'tensor<4x6xi8>' must have at least 16 columns}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x6xi8>, tensor<256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>) {
+  // expected-error @+1 {{attribute 'magnitude' must be positive, and beside integers}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, magnitude = 0 : i64} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x256xi8>) {
+  // expected-error @+1 {{has prepared activations, which needs a packing and the lowering 'lut' or 'popcount'}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) prepared(%p : tensor<4x256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x255xi8>) {
+  // expected-error @+1 {{operand 'prepared' of type 'tensor<4x255xi8>' must have extent 256 in dimension 1}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) prepared(%p : tensor<4x255xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x256xi16>) {
+  // expected-error @+1 {{operand 'prepared' of type 'tensor<4x256xi16>' must have elements of type i8}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) prepared(%p : tensor<4x256xi16>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi16>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x256xi8>) {
+  // expected-error @+1 {{operand 'lhs' of type 'tensor<4x16xi16>' must have elements of type i8}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi16>, tensor<256xi8>) prepared(%p : tensor<4x256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x2xi32>) {
+  // expected-error @+1 {{needs magnitude 1 beside the lowering 'popcount'}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) prepared(%p : tensor<4x2xi32>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<popcount>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x16xf32>, %v: tensor<4x16xi8>, %t: tensor<4xf32>, %u: tensor<4xi32>, %w: tensor<256xi8>, %o: tensor<4x2xi32>) {
+  %q:3 = bitnet.quantize ins(%x : tensor<4x16xf32>) outs(%v, %t, %u : tensor<4x16xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -2 : i64, qmax = 1 : i64} -> tensor<4x16xi8>, tensor<4xf32>, tensor<4xi32>
+  // expected-error @+1 {{attribute 'magnitude' is 1, but the quantiser's range exceeds it}}
+  %0 = bitnet.matmul ins(%q#0, %w : tensor<4x16xi8>, tensor<256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, magnitude = 1 : i64} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x256xi8>) {
+  // expected-error @+1 {{attribute 'lowering' must be lut or popcount}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<dot>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x256xi8>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xf32>, %o: tensor<4x256xi8>) {
+  // expected-error @+1 {{operand 'input' of type 'tensor<4x16xf32>' must have elements of type i8}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xf32>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x256xi8>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x300xi8>) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<4x300xi8>' must have a static multiple of 256 columns}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x300xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x300xi8>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x3xi32>) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<4x3xi32>' must have a static multiple of 2 columns}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x3xi32>) {lowering = #bitnet.lowering<popcount>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x3xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x31xi8>, %o: tensor<4x512xi8>) {
+  // expected-error @+1 {{operand 'input' of type 'tensor<4x31xi8>' must have at least 32 columns}}
+  %0 = bitnet.prepare ins(%q : tensor<4x31xi8>) outs(%o : tensor<4x512xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x512xi8>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %o: tensor<3x256xi8>) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<3x256xi8>' must have extent 4 in dimension 0}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<3x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<3x256xi8>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x?xi8>, %o: tensor<4x256xi8>) {
+  // expected-error @+1 {{operand 'input' of type 'tensor<4x?xi8>' must have a static number of columns}}
+  %0 = bitnet.prepare ins(%q : tensor<4x?xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x256xi8>
+  return
+}

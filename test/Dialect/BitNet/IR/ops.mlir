@@ -48,7 +48,8 @@ func.func @quantize(%x: tensor<4x6xf32>, %0: tensor<4x8xi8>, %1: tensor<4xf32>, 
 // CHECK-LABEL: func @linear
 func.func @linear(%q: tensor<?x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %step: tensor<?xf32>,
                   %sum: tensor<?xi32>, %bias: tensor<2xf32>, %acc: tensor<?x2xi32>, %out: tensor<?x2xf32>,
-                  %x: tensor<?x6xf32>, %packed: tensor<256xi8>, %groups: tensor<2x3xf32>) {
+                  %x: tensor<?x6xf32>, %packed: tensor<256xi8>, %groups: tensor<2x3xf32>,
+                  %wide: tensor<?x16xi8>, %tables: tensor<?x256xi8>, %bits: tensor<?x2xi32>) {
   // CHECK: bitnet.matmul ins(%{{.*}}, %{{.*}} : tensor<?x6xi8>, tensor<2x6x!bitnet.ternary>) outs(%{{.*}} : tensor<?x2xi32>) -> tensor<?x2xi32>
   %0 = bitnet.matmul ins(%q, %w : tensor<?x6xi8>, tensor<2x6x!bitnet.ternary>) outs(%acc : tensor<?x2xi32>) -> tensor<?x2xi32>
   // CHECK: bitnet.rescale ins(
@@ -61,10 +62,22 @@ func.func @linear(%q: tensor<?x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tenso
   %3 = bitnet.linear ins(%x, %w, %groups : tensor<?x6xf32>, tensor<2x6x!bitnet.ternary>, tensor<2x3xf32>)
       outs(%out : tensor<?x2xf32>) -> tensor<?x2xf32>
   // CHECK: columns = 6 : i64, lowering = #bitnet.lowering<dot>, packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64
-  %4 = bitnet.linear ins(%q, %packed, %s : tensor<?x6xi8>, tensor<256xi8>, tensor<1xf32>)
+  %4 = bitnet.linear ins(%wide, %packed, %s : tensor<?x16xi8>, tensor<256xi8>, tensor<1xf32>)
       quantized(%step, %sum : tensor<?xf32>, tensor<?xi32>) outs(%out : tensor<?x2xf32>)
       {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<dot>}
       -> tensor<?x2xf32>
+  // CHECK: bitnet.prepare ins(%{{.*}} : tensor<?x16xi8>) outs(%{{.*}} : tensor<?x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<?x256xi8>
+  %5 = bitnet.prepare ins(%wide : tensor<?x16xi8>) outs(%tables : tensor<?x256xi8>)
+      {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<?x256xi8>
+  // CHECK: bitnet.linear ins({{.*}}) quantized({{.*}}) prepared(%{{.*}} : tensor<?x256xi8>) outs(
+  %6 = bitnet.linear ins(%wide, %packed, %s : tensor<?x16xi8>, tensor<256xi8>, tensor<1xf32>)
+      quantized(%step, %sum : tensor<?xf32>, tensor<?xi32>) prepared(%5 : tensor<?x256xi8>) outs(%out : tensor<?x2xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>}
+      -> tensor<?x2xf32>
+  // CHECK: bitnet.matmul ins({{.*}}) prepared(%{{.*}} : tensor<?x2xi32>) outs({{.*}}) {columns = 6 : i64, lowering = #bitnet.lowering<popcount>, magnitude = 1 : i64, packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64}
+  %7 = bitnet.matmul ins(%wide, %packed : tensor<?x16xi8>, tensor<256xi8>) prepared(%bits : tensor<?x2xi32>) outs(%acc : tensor<?x2xi32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<popcount>, magnitude = 1 : i64}
+      -> tensor<?x2xi32>
   return
 }
 

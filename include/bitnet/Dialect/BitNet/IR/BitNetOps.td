@@ -120,11 +120,55 @@ def BitNet_QuantizeOp : BitNet_DPSOp<"quantize"> {
   }];
 }
 
+def BitNet_PrepareOp : BitNet_DPSOp<"prepare"> {
+  let summary = "activations in the form that a lowering reads";
+  let description = [{
+    Rewrites integer activations `[M, K']` (i8, whole blocks of the packing) once
+    for all low-bit matmuls that read them, instead of once a tile of outputs.
+
+    A row has one or two parts of four bytes in a block of packed weights, by the
+    packing's unit; L below is the number of its parts along K.
+
+    `lut`: `[M, 256 * L]` of i8, tables of partial sums. A half of a byte of
+    packed weights, four bits, holds the codes of two ternary or four binary
+    weights, and indexes a table of 16 sums of these weights times their
+    activations. A sum is 16 bits wide, and its low and high bytes lie in tables
+    of their own: byte `b` of part `l`, half `h`, low (`p = 0`) or high byte
+    are at `256 * l + 64 * (2 * h + p) + 16 * b`.
+
+    `popcount`: `[M, 2 * L]` of i32, for activations in {-1, 0, 1}. A part has two
+    words whose bits lie as those of the packed weights of a row: the bits
+    of the first are set where the activation is -1, of the second where it is not 0.
+
+    ```mlir
+    %t = bitnet.prepare ins(%q : tensor<4x384xi8>) outs(%0 : tensor<4x6144xi8>)
+        {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>}
+        -> tensor<4x6144xi8>
+    ```
+  }];
+  let arguments = (ins BitNet_Shaped:$input, BitNet_Shaped:$output,
+    BitNet_LoweringAttr:$lowering, BitNet_PackingAttr:$packing);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)` `outs` `(` $output `:` type($output) `)`
+    attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = dpsMethods # [{
+    /// The form of `tokens` rows of `k` activations; null for a lowering that
+    /// reads activations as they are.
+    static ::mlir::RankedTensorType getPreparedType(
+        ::bitnet::Lowering lowering, ::bitnet::PackingAttr packing,
+        int64_t tokens, int64_t k);
+  }];
+}
+
 def BitNet_MatmulOp : BitNet_DPSOp<"matmul"> {
   let summary = "activations times low-bit weights";
   let description = [{
     `out[m, n] = sum over k of lhs[m, k] * weight[n, k]`. Integer activations sum
-    exactly in i32; float activations (weight-only models) in f32.
+    exactly in i32; float activations (weight-only models) in f32. The layout phase
+    packs the weights as it does those of bitnet.linear, which documents `packing`,
+    `rows`, `columns`, `magnitude` and `prepared`; `lhs` may then have more columns
+    than K.
 
     ```mlir
     %c = bitnet.matmul ins(%q, %w : tensor<4x384xi8>, tensor<128x384x!bitnet.ternary>)
@@ -132,10 +176,20 @@ def BitNet_MatmulOp : BitNet_DPSOp<"matmul"> {
     ```
   }];
   let arguments = (ins BitNet_Shaped:$lhs, BitNet_Shaped:$weight,
-    BitNet_Shaped:$output);
+    Optional<BitNet_Shaped>:$prepared, BitNet_Shaped:$output,
+    DefaultValuedAttr<BitNet_LoweringAttr, "Lowering::Auto">:$lowering,
+    OptionalAttr<BitNet_PackingAttr>:$packing,
+    OptionalAttr<I64Attr>:$rows, OptionalAttr<I64Attr>:$columns,
+    OptionalAttr<I64Attr>:$magnitude);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $weight `:` type($lhs) `,` type($weight) `)`
+    (`prepared` `(` $prepared^ `:` type($prepared) `)`)?
     `outs` `(` $output `:` type($output) `)` attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = dpsMethods # [{
+    /// Logical extents of the weight, also when it is packed.
+    int64_t getN();
+    int64_t getK();
   }];
 }
 
@@ -173,6 +227,11 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
     columns). `scale` is `[1]`, `[N]`, or `[N, K / group]` (`[K / group, N]` beside
     packed weights) where a row's scale changes along K. Sums of integers are exact within a group.
 
+    `magnitude` says that no element of an integer `lhs` exceeds it: the layout
+    phase sets it where the quantiser's range is {-1, 0, 1}, which `popcount` needs.
+    `prepared` are the same activations as bitnet.prepare gives them, where the
+    lowering reads such; it then has the matmul's lowering and packing.
+
     ```mlir
     %y = bitnet.linear ins(%q#0, %w, %s : tensor<4x384xi8>, tensor<128x384x!bitnet.ternary>, tensor<1xf32>)
         quantized(%q#1, %q#2 : tensor<4xf32>, tensor<4xi32>)
@@ -182,15 +241,18 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
   let arguments = (ins
     BitNet_Shaped:$lhs, BitNet_Shaped:$weight, BitNet_Shaped:$scale,
     Optional<BitNet_Shaped>:$step, Optional<BitNet_Shaped>:$sum,
-    Optional<BitNet_Shaped>:$bias, BitNet_Shaped:$output,
+    Optional<BitNet_Shaped>:$bias, Optional<BitNet_Shaped>:$prepared,
+    BitNet_Shaped:$output,
     DefaultValuedAttr<BitNet_ActivationAttr, "Activation::None">:$activation,
     DefaultValuedAttr<BitNet_LoweringAttr, "Lowering::Auto">:$lowering,
     OptionalAttr<BitNet_PackingAttr>:$packing,
-    OptionalAttr<I64Attr>:$rows, OptionalAttr<I64Attr>:$columns);
+    OptionalAttr<I64Attr>:$rows, OptionalAttr<I64Attr>:$columns,
+    OptionalAttr<I64Attr>:$magnitude);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $weight `,` $scale `:` type($lhs) `,` type($weight) `,` type($scale) `)`
     (`quantized` `(` $step^ `,` $sum `:` type($step) `,` type($sum) `)`)?
     (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`prepared` `(` $prepared^ `:` type($prepared) `)`)?
     `outs` `(` $output `:` type($output) `)` attr-dict (`->` type($result)^)?
   }];
   let extraClassDeclaration = dpsMethods # [{

@@ -58,8 +58,9 @@ def NarrowConstants : Pass<"bitnet-narrow-constants", "::mlir::ModuleOp"> {
 def Layout : Pass<"bitnet-layout", "::mlir::ModuleOp"> {
   let summary = "pack low-bit weights and move constants to the archive";
   let description = [{
-    Chooses a packing for the weights of every bitnet.linear, pads the activations
-    that meet them to whole blocks, and replaces the weights, and every other
+    Chooses a packing for the weights of every bitnet.linear and bitnet.matmul, pads
+    the activations that meet them to whole blocks, notes where a quantiser bounds
+    these to {-1, 0, 1} (`magnitude`), and replaces the weights, and every other
     tensor constant worth it, by bitnet.archive. `!bitnet.ternary` and
     `!bitnet.binary` are gone afterwards. The archive's contents are the module's
     attribute `bitnet.archive`, a list of entries with name, offset and value.
@@ -81,7 +82,9 @@ def Layout : Pass<"bitnet-layout", "::mlir::ModuleOp"> {
            "the inner loop of low-bit matmuls", [{::llvm::cl::values(
              clEnumValN(::bitnet::Lowering::Auto, "auto", "by the cost model"),
              clEnumValN(::bitnet::Lowering::Dot, "dot", "integer dot products"),
-             clEnumValN(::bitnet::Lowering::AddSub, "addsub", "masked additions"))}]>,
+             clEnumValN(::bitnet::Lowering::LUT, "lut", "lookup tables"),
+             clEnumValN(::bitnet::Lowering::AddSub, "addsub", "masked additions"),
+             clEnumValN(::bitnet::Lowering::Popcount, "popcount", "bit counts"))}]>,
     Option<"unit", "unit", "int64_t", "4",
            "bytes that a row has in a block of packed weights, where its groups of scales allow it: 4 or 8">,
     Option<"minElements", "min-elements", "int64_t", "16",

@@ -1,4 +1,4 @@
-//===- LowerLinear.cpp - The tiled nest of bitnet.linear ------------------===//
+//===- LowerMatmul.cpp - The tiled nest of low-bit matmuls ----------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,22 +20,20 @@ namespace {
 ///         for groups of K that share scales (mostly one)
 ///           for blocks of K                     <- the inner loop
 ///         epilogue: scales, bias, activation function, store
-class LinearLowering {
+class MatmulLowering {
 public:
-  LinearLowering(KernelBuilder &b, LinearOp op, const VectorTarget &target,
-                 Lowering lowering)
-      : b(b), op(op), target(target), lowering(lowering),
-        packing(*op.getPacking()), n(op.getN()), k(op.getK()),
-        lanes(target.getLanes(32)) {
-    auto scaleType = cast<MemRefType>(op.getScale().getType());
-    groups = scaleType.getRank() == 2 ? scaleType.getDimSize(0) : 1;
-    Type element = cast<MemRefType>(op.getLhs().getType()).getElementType();
-    isWide = !element.isInteger(8);
-    bool scattered = !llvm::all_of(op->getOperands(), [](Value operand) {
+  MatmulLowering(KernelBuilder &b, const LowBitMatmul &op,
+                 const VectorTarget &target, Lowering lowering)
+      : b(b), op(op), target(target), lowering(lowering), packing(*op.packing),
+        n(op.n), k(op.k), lanes(target.getLanes(32)),
+        isWide(!op.getLhsElement().isInteger(8)) {
+    if (auto type = op.scale ? cast<MemRefType>(op.scale.getType()) : nullptr)
+      groups = type.getRank() == 2 ? type.getDimSize(0) : 1;
+    bool scattered = !llvm::all_of(op.op->getOperands(), [](Value operand) {
       return !isa<MemRefType>(operand.getType()) ||
              isInnermostContiguous(operand);
     });
-    if (usesMatrixProducts() || scattered)
+    if (usesMatrixProducts() || isPrepared() || scattered)
       this->target = target.withFixedVectors();
   }
 
@@ -51,17 +49,44 @@ public:
 
 private:
   std::optional<int64_t> staticTokens() {
-    return KernelBuilder::constant(b.dim(op.getLhs(), 0));
+    return KernelBuilder::constant(b.dim(op.lhs, 0));
   }
 
   /// Whether several tokens are multiplied as matrices.
   bool usesMatrixProducts() {
     return target.hasMatrixProduct() && packing.getUnit() == 8 && !isWide &&
-           groups == 1 && lowering == Lowering::Dot && staticTokens() != 1;
+           groups == 1 && op.sum && lowering == Lowering::Dot &&
+           staticTokens() != 1;
+  }
+
+  /// Whether activations are read in another form.
+  bool isPrepared() const {
+    return !isWide &&
+           (lowering == Lowering::LUT || lowering == Lowering::Popcount);
+  }
+
+  void choosePreparedTile() {
+    bool many = target.getRegisters() == 32;
+    if (lowering == Lowering::Popcount) {
+      // Counting by table takes registers for the table and its indices.
+      vectorsAtOnce = many ? 4 : staticTokens() == 1 ? 2 : 1;
+      tokensAtOnce = many ? 4 : 2;
+    } else {
+      vectorsAtOnce = 4;
+      bool whole = target.getLookupKind() == LookupKind::SixtyFour;
+      // With 128 bits, more tokens would spill: SSE has two operands, and ARM
+      // none in memory.
+      bool narrow = target.getVectorBits() == 128;
+      tokensAtOnce = whole ? 4 : narrow ? 1 : many ? 6 : 2;
+    }
+    if (staticTokens() == 1)
+      tokensAtOnce = 1;
   }
 
   /// Accumulators, codes and activations must fit the registers.
   void chooseTile() {
+    if (isPrepared())
+      return choosePreparedTile();
     bool one = staticTokens() == 1, many = target.getRegisters() == 32;
     bool pairs = lowering == Lowering::AddSub || target.hasPartialSums();
     if (one)
@@ -110,7 +135,7 @@ private:
   }
 
   void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
-    Value tokens = b.dim(op.getLhs(), 0);
+    Value tokens = b.dim(op.lhs, 0);
     if (std::optional<int64_t> count = staticTokens()) {
       int64_t whole = *count / tokensAtOnce * tokensAtOnce;
       b.loop(b.index(0), b.index(whole), tokensAtOnce,
@@ -130,6 +155,10 @@ private:
       return makeWideLoop(b, tile, target);
     if (lowering == Lowering::AddSub)
       return makeAddSubLoop(b, tile, target);
+    if (lowering == Lowering::LUT)
+      return makeLUTLoop(b, tile, target);
+    if (lowering == Lowering::Popcount)
+      return makePopcountLoop(b, tile, target);
     if (usesMatrixProducts() && tile.tokens > 1)
       return makeMatrixLoop(b, tile, target);
     bool spread =
@@ -143,14 +172,15 @@ private:
                    lanes,
                    packing.getCodeBits(),
                    packing.getUnit(),
-                   groups > 1,
-                   op.getLhs(),
+                   groups > 1 || !op.sum,
+                   op.lhs,
+                   op.prepared,
                    token};
     std::unique_ptr<InnerLoop> inner = makeInnerLoop(tile);
     SmallVector<Value> rowSums;
-    if (Value sums = op.getSum())
+    if (op.sum)
       for (int64_t t = 0; t < count; ++t)
-        rowSums.push_back(b.load(sums, b.add(token, t)));
+        rowSums.push_back(b.load(op.sum, b.add(token, t)));
     Value row =
         b.add(b.mul(tileIndex, packing.getRows()), b.mul(vector, laneRows));
 
@@ -170,9 +200,9 @@ private:
                 sumBlocks(*inner, tile, tileIndex, vector, first, perGroup),
                 rowSums);
             for (auto [i, value] : llvm::enumerate(part)) {
-              Value scale = loadOutputs(op.getScale(), group,
-                                        laneRow(row, i % vectorsAtOnce));
-              part[i] = b.fma(value, scale, so[i]);
+              Value scale =
+                  loadOutputs(op.scale, group, laneRow(row, i % vectorsAtOnce));
+              part[i] = b.fma(toFloat(value), scale, so[i]);
             }
             return part;
           });
@@ -190,21 +220,36 @@ private:
   SmallVector<Value> sumBlocks(InnerLoop &inner, const MicroTile &tile,
                                Value tileIndex, Value vector, Value first,
                                int64_t count) {
+    Value last = b.add(first, count);
+    int64_t chunk = inner.getChunk();
+    if (!chunk)
+      return overBlocks(inner, tile, tileIndex, vector, first, last,
+                        inner.start());
+    return b.reduce(
+        first, last, chunk, inner.start(), [&](Value begin, ValueRange so) {
+          Value end = b.createOrFold<arith::MinUIOp>(b.add(begin, chunk), last);
+          return inner.flush(overBlocks(inner, tile, tileIndex, vector, begin,
+                                        end, inner.startChunk()),
+                             so);
+        });
+  }
+
+  SmallVector<Value> overBlocks(InnerLoop &inner, const MicroTile &tile,
+                                Value tileIndex, Value vector, Value first,
+                                Value last, ValueRange initial) {
     int64_t blockBytes = packing.getBlockBytes();
     Value base = b.add(b.mul(tileIndex, blocks() * blockBytes),
                        b.mul(vector, b.mul(laneRows, packing.getUnit())));
-    return b.reduce(
-        first, b.add(first, count), 1, inner.start(),
-        [&](Value block, ValueRange so) {
-          Value offset = b.add(base, b.mul(block, blockBytes));
-          if (tile.tokens == 1)
-            b.prefetch(op.getWeight(), b.add(offset, prefetchBytes));
-          Value k = b.mul(block, packing.getBlock());
-          if (inner.unit() == packing.getUnit())
-            return inner.block(loadWeights(offset, tile.vectors), k, 0, so);
-          auto [low, high] = loadHalves(offset, tile.vectors);
-          return inner.block(high, k, 4, inner.block(low, k, 0, so));
-        });
+    return b.reduce(first, last, 1, initial, [&](Value block, ValueRange so) {
+      Value offset = b.add(base, b.mul(block, blockBytes));
+      if (tile.tokens == 1)
+        b.prefetch(op.weight, b.add(offset, prefetchBytes));
+      Value k = b.mul(block, packing.getBlock());
+      if (inner.unit() == packing.getUnit())
+        return inner.block(loadWeights(offset, tile.vectors), k, 0, so);
+      auto [low, high] = loadHalves(offset, tile.vectors);
+      return inner.block(high, k, 4, inner.block(low, k, 0, so));
+    });
   }
 
   /// The packing's bytes, a vector at a time.
@@ -212,7 +257,7 @@ private:
     SmallVector<Value> weights;
     for (int64_t v = 0; v < vectors * packing.getUnit() / 4; ++v)
       weights.push_back(b.loadVector(
-          op.getWeight(), b.add(offset, b.mul(laneRows, 4 * v)), lanes * 4));
+          op.weight, b.add(offset, b.mul(laneRows, 4 * v)), lanes * 4));
     return weights;
   }
 
@@ -222,7 +267,7 @@ private:
     std::pair<SmallVector<Value>, SmallVector<Value>> halves;
     for (int64_t v = 0; v < vectors; ++v) {
       Value bytes = b.loadVector(
-          op.getWeight(), b.add(offset, b.mul(laneRows, 8 * v)), lanes * 8);
+          op.weight, b.add(offset, b.mul(laneRows, 8 * v)), lanes * 8);
       auto words =
           b.create<vector::DeinterleaveOp>(b.bitcast(bytes, b.getI32Type()));
       halves.first.push_back(b.bitcast(words.getRes1(), b.getI8Type()));
@@ -272,15 +317,17 @@ private:
   void storeColumn(ArrayRef<Value> column, Value first, Value token,
                    Value mask) {
     Value scale, bias;
-    if (groups == 1)
-      scale = loadOutputs(op.getScale(), Value(), first, mask);
-    if (op.getBias())
-      bias = loadOutputs(op.getBias(), Value(), first, mask);
+    if (op.scale && groups == 1)
+      scale = loadOutputs(op.scale, Value(), first, mask);
+    if (op.bias)
+      bias = loadOutputs(op.bias, Value(), first, mask);
+    bool isFloat =
+        cast<MemRefType>(op.output.getType()).getElementType().isF32();
     for (auto [t, total] : llvm::enumerate(column)) {
-      Value m = b.add(token, t), value = total;
-      if (Value steps = op.getStep()) {
-        bool shared = cast<MemRefType>(steps.getType()).getDimSize(0) == 1;
-        Value step = b.load(steps, shared ? b.index(0) : m);
+      Value m = b.add(token, t), value = isFloat ? toFloat(total) : total;
+      if (op.step) {
+        bool shared = cast<MemRefType>(op.step.getType()).getDimSize(0) == 1;
+        Value step = b.load(op.step, shared ? b.index(0) : m);
         value = b.create<arith::MulFOp>(value, b.splat(step, lanes));
       }
       if (scale)
@@ -289,11 +336,18 @@ private:
         value = b.create<arith::AddFOp>(value, bias);
       value = activate(value);
       if (mask)
-        b.create<vector::MaskedStoreOp>(op.getOutput(), ValueRange{m, first},
-                                        mask, value);
+        b.create<vector::MaskedStoreOp>(op.output, ValueRange{m, first}, mask,
+                                        value);
       else
-        b.storeVector(value, op.getOutput(), {m, first});
+        b.storeVector(value, op.output, {m, first});
     }
+  }
+
+  Value toFloat(Value vector) {
+    auto type = cast<VectorType>(vector.getType());
+    if (type.getElementType().isF32())
+      return vector;
+    return b.create<arith::SIToFPOp>(type.clone(b.getF32Type()), vector);
   }
 
   /// A vector of per-output floats (`[N]`, or a row of `[G, N]`), or the one
@@ -322,14 +376,14 @@ private:
   }
 
   Value activate(Value value) {
-    if (op.getActivation() == Activation::None)
+    if (op.activation == Activation::None)
       return value;
     Value zero = b.zeroVector(lanes, b.getF32Type());
     // NaN passes, as it does in the graph's Relu.
     Value negative =
         b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
     value = b.create<arith::SelectOp>(negative, zero, value);
-    if (op.getActivation() == Activation::ReluSquared)
+    if (op.activation == Activation::ReluSquared)
       value = b.create<arith::MulFOp>(value, value);
     return value;
   }
@@ -338,11 +392,11 @@ private:
   static constexpr int64_t prefetchBytes = 8192;
 
   KernelBuilder &b;
-  LinearOp op;
+  const LowBitMatmul &op;
   VectorTarget target;
   Lowering lowering;
   PackingAttr packing;
-  int64_t n, k, lanes, groups;
+  int64_t n, k, lanes, groups = 1;
   bool isWide;
   Value laneRows; // rows of a vector: lanes, times vscale
   int64_t vectorsAtOnce = 1, tokensAtOnce = 1;
@@ -350,21 +404,19 @@ private:
 
 } // namespace
 
-Lowering bitnet::chooseLowering(LinearOp op, const VectorTarget &target) {
-  return target.hasDot() ? Lowering::Dot : Lowering::AddSub;
-}
-
-LogicalResult bitnet::lowerLinear(KernelBuilder &b, LinearOp op,
+LogicalResult bitnet::lowerMatmul(KernelBuilder &b, const LowBitMatmul &matmul,
                                   const VectorTarget &target,
                                   Lowering lowering) {
-  if (!op.getPacking())
-    return op.emitOpError(
-        "has weights that are not packed: run the layout phase first");
-  if (lowering != Lowering::Dot && lowering != Lowering::AddSub)
-    return op.emitOpError("has no '") << stringifyLowering(lowering)
-                                      << "' lowering; expected dot or addsub";
-  if (lowering == Lowering::Dot && !target.hasDot())
-    lowering = Lowering::AddSub;
-  LinearLowering(b, op, target, lowering).run();
+  int64_t lanes = target.getLanes(32), rows = matmul.packing->getRows();
+  if (rows % lanes != 0)
+    return matmul.op->emitOpError("has tiles of ")
+           << rows << " packed rows; expected a multiple of " << lanes;
+  bool isPrepared = lowering == Lowering::LUT || lowering == Lowering::Popcount;
+  if (isPrepared && !matmul.prepared)
+    return matmul.op->emitOpError("has the lowering '")
+           << stringifyLowering(lowering)
+           << "' but no prepared activations: run bitnet-prepare-activations "
+              "on tensors first";
+  MatmulLowering(b, matmul, target, lowering).run();
   return success();
 }

@@ -1,92 +1,45 @@
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The bitnet ops beside linear layers, on every variant, against numpy: quantised
+"""The bitnet ops beside linear layers, against numpy: quantised
 integers and row sums exactly, floats to rounding. Every op runs with a static and
 with a dynamic number of tokens."""
 
-import argparse
-import os
-import sys
-
 import numpy as np
+from module import NAMES, Module
 
-import bitnet_tools as tools
-
-NAMES = {np.dtype(np.float32): "f32", np.dtype(np.int8): "i8", np.dtype(np.int16): "i16", np.dtype(np.int32): "i32"}
-
-
+# Operands in the first list of an op; the rest are in clauses.
+PLAIN = {"quantize": 1, "norm": 1, "rotary": 3, "attention": 3}
 SCALINGS = (
     "reciprocal_multiply", "divide_multiply", "multiply_divide", "divide_step", "reciprocal_step", "normalize_multiply",
 )  # fmt: skip
 
 
-class Module:
-    """A bitnet-phase module under construction. Each case gives an op's name, its
-    inputs, its outputs with their expected values, and its attributes; `dynamic`
-    names the dimensions (as extents) that become `?`."""
+class Cases:
+    """Ops on inputs of their own, in one module. Each case gives an op's name, its
+    inputs, its outputs with their expected values and tolerances, and its
+    attributes; the dimensions in `dynamic` become `?`."""
 
     def __init__(self):
-        self.arguments, self.body, self.results = [], [], []
-        self.inputs, self.expected, self.count = {}, {}, 0
-
-    def kind(self, array, dynamic):
-        # Only leading extents are ever dynamic.
-        dims = ["?" if dynamic and i in dynamic else str(d) for i, d in enumerate(array.shape)]
-        return f"tensor<{'x'.join(dims)}x{NAMES[array.dtype]}>"
-
-    def argument(self, array, dynamic):
-        name = f"a{len(self.arguments)}"
-        self.arguments.append(f'%{name}: {self.kind(array, dynamic)} {{onnx.name = "{name}"}}')
-        self.inputs[name] = array
-        return f"%{name}", self.kind(array, dynamic)
+        self.module = Module()
+        self.inputs, self.expected = {}, {}
 
     def case(self, op, inputs, outputs, attributes, clauses="", dynamic=()):
-        number = self.count
-        self.count += 1
-        values = [self.argument(array, dynamic) for array in inputs]
-        empties = []
-        for i, (array, _) in enumerate(outputs):
-            kind = self.kind(array, dynamic)
-            sizes = []
-            for dim in range(array.ndim):
-                if dim in dynamic:
-                    self.body.append(f"%i{number}_{i}_{dim} = arith.constant {dim} : index")
-                    self.body.append(
-                        f"%d{number}_{i}_{dim} = tensor.dim {values[0][0]}, %i{number}_{i}_{dim} : {values[0][1]}"
-                    )
-                    sizes.append(f"%d{number}_{i}_{dim}")
-            self.body.append(f"%e{number}_{i} = tensor.empty({', '.join(sizes)}) : {kind}")
-            empties.append((f"%e{number}_{i}", kind))
+        def extents(array):
+            return [None if dim in dynamic else extent for dim, extent in enumerate(array.shape)]
+
+        values = []
+        for array in inputs:
+            name = f"a{len(self.inputs)}"
+            self.inputs[name] = array
+            values.append(self.module.argument(name, extents(array), NAMES[array.dtype]))
+        empties = [self.module.empty(extents(array), NAMES[array.dtype], values[0]) for array, _ in outputs]
         for i, (value, kind) in enumerate(values):
             clauses = clauses.replace(f"@{i}", value).replace(f"#{i}", kind)
-        main = [v for i, v in enumerate(values) if i < self.plain(op)]
-        kinds = ", ".join(kind for _, kind in empties)
-        self.body.append(
-            f"%r{number}:{len(outputs)} = bitnet.{op} ins({join(main)}) {clauses} outs({join(empties)}) "
-            f"{{{attributes}}} -> {kinds}"
-        )
-        for i, (array, check) in enumerate(outputs):
-            name = f"r{number}_{i}"
-            self.results.append((name, f"%r{number}#{i}", empties[i][1]))
-            self.expected[name] = (array, check)
-
-    @staticmethod
-    def plain(op):
-        return {"quantize": 1, "norm": 1, "rotary": 3, "attention": 3}[op]
-
-    def text(self):
-        results = ", ".join(f'{kind} {{onnx.name = "{name}"}}' for name, _, kind in self.results)
-        values = ", ".join(value for _, value, _ in self.results)
-        kinds = ", ".join(kind for _, _, kind in self.results)
-        body = "\n    ".join(self.body)
-        return (
-            f"func.func @main({', '.join(self.arguments)}) -> ({results}) "
-            f'attributes {{bitnet.entry = "main"}} {{\n    {body}\n    return {values} : {kinds}\n}}\n'
-        )
-
-
-def join(values):
-    return f"{', '.join(v for v, _ in values)} : {', '.join(k for _, k in values)}"
+        results = self.module.op(op, values[: PLAIN[op]], empties, attributes, clauses)
+        for result, expected in zip(results, outputs):
+            name = f"r{len(self.expected)}"
+            self.module.result(name, result)
+            self.expected[name] = expected
 
 
 def scale(x, absmax, bound, scaling):
@@ -171,43 +124,16 @@ def attention_cases(module, random, tokens, depth, keys):
             )
 
 
-def differs(got, expected, tolerance):
-    if got.shape != expected.shape or got.dtype != expected.dtype:
-        return True
-    return not np.all(np.abs(got.astype(np.float64) - expected) <= tolerance * np.maximum(1, np.abs(expected)))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("--target", help="of the compiler (default: its own)")
-    tools.add_machine_options(parser)
-    arguments = parser.parse_args()
-    os.makedirs(arguments.folder, exist_ok=True)
+def cases():
+    """The module, its inputs and its outputs."""
     random = np.random.default_rng(7)
-    module = Module()
+    result = Cases()
     for tokens, width in ((1, 1), (1, 384), (5, 40), (3, 333)):
         for dynamic in ((), (0,)):
-            quantize_cases(module, random, tokens, width, dynamic)
-            norm_cases(module, random, tokens, width, dynamic)
+            quantize_cases(result, random, tokens, width, dynamic)
+            norm_cases(result, random, tokens, width, dynamic)
     for tokens, depth in ((1, 64), (5, 6)):
-        rotary_cases(module, random, tokens, depth)
+        rotary_cases(result, random, tokens, depth)
     for tokens, depth, keys in ((1, 64, 200), (5, 40, 7), (3, 33, 65), (2, 128, 64)):
-        attention_cases(module, random, tokens, depth, keys)
-    source, artifact = (os.path.join(arguments.folder, name) for name in ("block.mlir", "block.so"))
-    with open(source, "w", encoding="utf-8") as file:
-        file.write(module.text())
-    tools.compile_model(source, artifact, target=arguments.target)
-    failures = 0
-    for setting, options in tools.settings(artifact, arguments):
-        outputs = tools.run(artifact, module.inputs, os.path.join(arguments.folder, "run"), *options)
-        for name, (expected, tolerance) in module.expected.items():
-            if differs(outputs[name], expected, tolerance):
-                failures += 1
-                print(f"{setting}: {name} {expected.shape} differs by "
-                      f"{np.abs(outputs[name].astype(np.float64) - expected).max()}")
-    return failures
-
-
-if __name__ == "__main__":
-    sys.exit(1 if main() else 0)
+        attention_cases(result, random, tokens, depth, keys)
+    return result.module, result.inputs, result.expected

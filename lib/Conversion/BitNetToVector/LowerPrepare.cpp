@@ -1,0 +1,126 @@
+//===- LowerPrepare.cpp - Loops of bitnet.prepare -------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowerings.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+namespace {
+
+class PrepareLowering {
+public:
+  PrepareLowering(KernelBuilder &b, PrepareOp op)
+      : b(b), op(op), unit(op.getPacking().getUnit()),
+        block(op.getPacking().getBlock()), fields(op.getPacking().getFields()),
+        codeBits(op.getPacking().getCodeBits()) {}
+
+  void run() {
+    bool lut = op.getLowering() == Lowering::LUT;
+    // Of four bytes of a row.
+    int64_t width = lut ? 256 : 2, parts = unit / 4;
+    int64_t blocks = cast<MemRefType>(op.getOutput().getType()).getDimSize(1) /
+                     (width * parts);
+    b.parallel(b.dim(op.getInput(), 0), [&](Value token) {
+      b.loop(b.index(0), b.index(blocks), 1, [&](Value i) {
+        for (int64_t part = 0; part < parts; ++part) {
+          Value k = b.add(b.mul(i, block), 4 * part);
+          Value column = b.add(b.mul(i, width * parts), width * part);
+          lut ? storeTables(token, k, column) : storeBits(token, k, column);
+        }
+      });
+    });
+  }
+
+private:
+  static constexpr int64_t entries = 16;
+
+  //===--------------------------------------------------------------------===//
+  // lut
+  //===--------------------------------------------------------------------===//
+
+  void storeTables(Value token, Value k, Value column) {
+    int64_t perTable = fields / 2;
+    for (int64_t half : {0, 1}) {
+      for (int64_t byte = 0; byte < 4; ++byte) {
+        Value sums;
+        for (int64_t i = 0; i < perTable; ++i) {
+          int64_t field = half * perTable + i;
+          Value activation =
+              b.load(op.getInput(), {token, b.add(k, unit * field + byte)});
+          Value wide = b.create<arith::ExtSIOp>(b.getI16Type(), activation);
+          Value products =
+              b.create<arith::MulIOp>(b.splat(wide, entries), weightsOf(i));
+          sums = sums ? b.create<arith::AddIOp>(sums, products).getResult()
+                      : products;
+        }
+        Value eight = b.constantVector(entries, b.getI16Type(), 8);
+        Value at = b.add(column, 128 * half + 16 * byte);
+        storeBytes(sums, token, at);
+        storeBytes(b.create<arith::ShRSIOp>(sums, eight), token, b.add(at, 64));
+      }
+    }
+  }
+
+  /// The i-th weight of an index, for every index. The code 3 stands for none.
+  Value weightsOf(int64_t i) {
+    SmallVector<int16_t> weights;
+    for (int64_t index = 0; index < entries; ++index) {
+      int64_t code = index >> (i * codeBits) & ((1 << codeBits) - 1);
+      weights.push_back(codeBits == 2 ? code - 1 : 2 * code - 1);
+    }
+    return b.create<arith::ConstantOp>(DenseElementsAttr::get(
+        b.vectorType(entries, b.getI16Type()), ArrayRef<int16_t>(weights)));
+  }
+
+  void storeBytes(Value words, Value token, Value column) {
+    Value bytes =
+        b.create<arith::TruncIOp>(b.vectorType(entries, b.getI8Type()), words);
+    b.storeVector(bytes, op.getOutput(), {token, column});
+  }
+
+  //===--------------------------------------------------------------------===//
+  // popcount
+  //===--------------------------------------------------------------------===//
+
+  /// Four activations at a time: bit 0 of a byte in {-1, 0, 1} is set where it
+  /// is not 0, bit 7 where it is -1.
+  void storeBits(Value token, Value k, Value column) {
+    Value minus = b.i32(0), present = b.i32(0);
+    for (int64_t field = 0; field < fields; ++field) {
+      Value four =
+          b.loadVector(op.getInput(), {token, b.add(k, unit * field)}, 4);
+      Value word =
+          b.create<vector::ExtractOp>(b.bitcast(four, b.getI32Type()), 0);
+      Value sign = b.create<arith::ShRUIOp>(word, b.i32(7));
+      minus = b.create<arith::OrIOp>(minus, spread(sign, field));
+      present = b.create<arith::OrIOp>(present, spread(word, field));
+    }
+    b.store(minus, op.getOutput(), {token, column});
+    b.store(present, op.getOutput(), {token, b.add(column, 1)});
+  }
+
+  /// Bit 0 of every byte, in each bit of field `field`.
+  Value spread(Value word, int64_t field) {
+    Value bits = b.create<arith::AndIOp>(word, b.i32(0x01010101));
+    if (codeBits == 2)
+      bits =
+          b.create<arith::OrIOp>(bits, b.create<arith::ShLIOp>(bits, b.i32(1)));
+    return b.create<arith::ShLIOp>(bits, b.i32(field * codeBits));
+  }
+
+  KernelBuilder &b;
+  PrepareOp op;
+  int64_t unit, block, fields, codeBits;
+};
+
+} // namespace
+
+LogicalResult bitnet::lowerPrepare(KernelBuilder &b, PrepareOp op) {
+  PrepareLowering(b, op).run();
+  return success();
+}

@@ -1,0 +1,106 @@
+# Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The matrix of kernel tests: random matmuls, other ops and small models, over
+targets, their variants, lowerings and packings, and numbers of tokens. Integers are
+those of runtime/reference, bit by bit.
+
+BITNET_RUN is the command that runs artifacts: bitnet-run, or an emulator with
+bitnet-run for another machine."""
+
+import argparse
+import os
+import sys
+
+import matmuls
+import models
+import numpy as np
+import ops
+from module import Module
+
+import bitnet_tools as tools
+
+LOWERINGS = ("auto", "dot", "lut", "addsub", "popcount")
+TOKENS = (1, 2, 3, 7, 17, 64, 200)
+# Static numbers of tokens have tilings of their own; the rest share a dynamic one.
+STATIC_TOKENS = (1, 17)
+
+
+def differs(got, expected, tolerance):
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        return f"{got.dtype} {got.shape} for {expected.dtype} {expected.shape}"
+    error = np.abs(got.astype(np.float64) - expected)
+    if np.all(error <= tolerance * np.maximum(1, np.abs(expected))):
+        return None
+    return f"by {np.nanmax(error)} in {np.count_nonzero(error)} of {error.size} elements"
+
+
+class Matrix:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.failures = self.comparisons = 0
+
+    def compile(self, name, module, lowering):
+        source = os.path.join(self.arguments.folder, f"{name}.mlir")
+        artifact = os.path.join(self.arguments.folder, f"{name}-{lowering}.so")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(module.text())
+        tools.compile_model(source, artifact, f"--lowering={lowering}", target=self.arguments.target)
+        return artifact
+
+    def check(self, artifact, label, inputs, expected):
+        for setting, options in tools.settings(artifact, self.arguments):
+            outputs = tools.run(artifact, inputs, os.path.join(self.arguments.folder, "run"), *options)
+            for name, (value, tolerance) in expected.items():
+                self.comparisons += 1
+                if problem := differs(outputs[name], value, tolerance):
+                    self.failures += 1
+                    print(f"{label}, {setting}: {name} differs: {problem}")
+
+    def run_cases(self, name, cases, tokens, extent):
+        module = Module(extent)
+        for case in cases:
+            case.build(module)
+        for lowering in self.arguments.lowerings:
+            artifact = self.compile(f"{name}-{extent or 'any'}", module, lowering)
+            for count in tokens:
+                random = np.random.default_rng(count)
+                inputs, expected = {}, {}
+                for case in cases:
+                    more_inputs, more_expected = case.data(random, count)
+                    inputs |= more_inputs
+                    expected |= more_expected
+                self.check(artifact, f"{name}, M = {count}, {lowering}", inputs, expected)
+
+    def run(self):
+        full, tokens = self.arguments.full, self.arguments.tokens
+        for name, part in (("matmuls", matmuls), ("models", models)):
+            if name in self.arguments.parts:
+                cases = part.cases(full)
+                self.run_cases(name, cases, tokens, None)
+                for count in STATIC_TOKENS if full else STATIC_TOKENS[:1]:
+                    self.run_cases(name, cases, [count], count)
+        if "ops" in self.arguments.parts:
+            module, inputs, expected = ops.cases()
+            self.check(self.compile("ops", module, "auto"), "ops", inputs, expected)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="for what the test writes")
+    parser.add_argument("--full", action="store_true", help="every shape, and all numbers of tokens")
+    parser.add_argument("--target", help="of the compiler (default: its own)")
+    tools.add_machine_options(parser)
+    parser.add_argument("--lowerings", nargs="*", default=LOWERINGS)
+    parser.add_argument("--parts", nargs="*", default=("matmuls", "models", "ops"))
+    parser.add_argument("--tokens", type=int, nargs="*")
+    arguments = parser.parse_args()
+    arguments.tokens = arguments.tokens or (TOKENS if arguments.full else (1, 3, 17))
+    os.makedirs(arguments.folder, exist_ok=True)
+    matrix = Matrix(arguments)
+    matrix.run()
+    print(f"{matrix.comparisons} comparisons, {matrix.failures} failures")
+    return matrix.failures or not matrix.comparisons
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main() else 0)

@@ -1,0 +1,100 @@
+# Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Looks at the innermost loops of the matmul kernels in assembly: each has the
+instruction wanted, and none calls a function or touches the stack."""
+
+import argparse
+import re
+import sys
+
+BRANCH = re.compile(r"\s+(j\w+|b|b\.\w+|cbn?z\s+\w+,|tbn?z\s+\w+,\s*#\d+,)\s+(\.L\w+)")
+END = re.compile(r"\s+(ret\w*|jmp\w*|br|ud2|brk)\b")
+CALL = re.compile(r"\s+(?:call\w*|blr?)\s")
+STACK = re.compile(r"\(%rsp|\[sp\b")
+
+
+def functions(lines):
+    """(name, lines) of every function."""
+    name, start = None, 0
+    for i, line in enumerate(lines):
+        if match := re.match(r"(\w[\w.$]*):", line):
+            if name:
+                yield name, lines[start:i]
+            name, start = match[1], i
+    if name:
+        yield name, lines[start:]
+
+
+def flow(lines):
+    """Basic blocks as (begin, end), and the successors of each."""
+    labels = {match[1]: i for i, line in enumerate(lines) if (match := re.match(r"(\.L\w+):", line))}
+    starts = {0, *labels.values()}
+    starts |= {i + 1 for i, line in enumerate(lines[:-1]) if BRANCH.match(line) or END.match(line)}
+    starts = sorted(starts)
+    blocks = list(zip(starts, starts[1:] + [len(lines)]))
+    index = {begin: i for i, (begin, _) in enumerate(blocks)}
+    successors = []
+    for i, (begin, end) in enumerate(blocks):
+        match = BRANCH.match(lines[end - 1])
+        targets = {index[labels[match[2]]]} if match and match[2] in labels else set()
+        if i + 1 < len(blocks) and not (match and match[1] in ("jmp", "b")) and not END.match(lines[end - 1]):
+            targets.add(i + 1)
+        successors.append(targets)
+    return blocks, successors
+
+
+def innermost_loops(lines):
+    """Lines of the natural loops that hold no other."""
+    blocks, successors = flow(lines)
+    count = len(blocks)
+    predecessors = [{p for p in range(count) if i in successors[p]} for i in range(count)]
+    dominators = [{0}] + [set(range(count)) for _ in range(count - 1)]
+    changed = True
+    while changed:
+        changed = False
+        for i in range(1, count):
+            common = set.intersection(*(dominators[p] for p in predecessors[i])) if predecessors[i] else set()
+            if common | {i} != dominators[i]:
+                dominators[i], changed = common | {i}, True
+    loops = {}
+    for i in range(count):
+        for header in successors[i] & dominators[i]:
+            loop, work = loops.setdefault(header, {header}), [i]
+            while work:
+                if (block := work.pop()) not in loop:
+                    loop.add(block)
+                    work += predecessors[block]
+    for header, loop in loops.items():
+        if not any(other in loop for other in loops if other != header):
+            yield [line for block in sorted(loop) for line in lines[slice(*blocks[block])]]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("assembly")
+    parser.add_argument("--kernel", default=r"kernel_(linear|matmul)\w*?(_body)?", help="names of the functions")
+    parser.add_argument("--has", nargs="+", required=True, help="instructions that every loop has, as regular expressions")
+    arguments = parser.parse_args()
+    with open(arguments.assembly, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    count, errors = 0, []
+    for name, body in functions(lines):
+        if not re.fullmatch(arguments.kernel, name):
+            continue
+        for loop in innermost_loops(body):
+            count += 1
+            where = f"{name}, loop of {len(loop)} lines"
+            for wanted in arguments.has:
+                if not any(re.search(rf"\s(?:{wanted})(?:\s|$)", line) for line in loop):
+                    errors.append(f"{where}: no {wanted}")
+            for line in loop:
+                if CALL.match(line) or STACK.search(line):
+                    errors.append(f"{where}: {line.strip()}")
+    if not count:
+        errors.append("no loops in kernels " + arguments.kernel)
+    print(f"{arguments.assembly}: {count} loops", *errors[:10], sep="\n  ")
+    return bool(errors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

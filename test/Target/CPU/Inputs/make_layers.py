@@ -1,0 +1,48 @@
+# Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Writes IR of the bitnet phase with low-bit layers of activations in {-1, 0, 1}."""
+
+import sys
+
+N, K = 256, 640
+
+
+def layer(name, tokens, kind):
+    x, y = f"tensor<{tokens}x{K}xi8>", f"tensor<{tokens}x{N}xf32>"
+    size = "%d" + name if tokens == "?" else ""
+    dim = f"%d{name} = tensor.dim %x{name}, %c0 : {x}" if size else ""
+    return f"""
+    {dim}
+    %w{name} = bitnet.constant dense_resource<{kind}> : tensor<{N}x{K}x!bitnet.{kind}>
+    %e{name} = tensor.empty({size}) : {y}
+    %y{name} = bitnet.linear ins(%x{name}, %w{name}, %one : {x}, tensor<{N}x{K}x!bitnet.{kind}>, tensor<1xf32>)
+        quantized(%one, %m{name} : tensor<1xf32>, tensor<{tokens}xi32>) outs(%e{name} : {y}) {{magnitude = 1 : i64}} -> {y}"""
+
+
+def main(path):
+    layers = [(f"{kind[0]}{i}", tokens, kind) for kind in ("ternary", "binary") for i, tokens in enumerate(("1", "?"))]
+    arguments, types = [], []
+    for name, tokens, _ in layers:
+        arguments.append(f'%x{name}: tensor<{tokens}x{K}xi8> {{onnx.name = "x{name}"}}')
+        arguments.append(f'%m{name}: tensor<{tokens}xi32> {{onnx.name = "m{name}"}}')
+        types.append(f"tensor<{tokens}x{N}xf32>")
+    results = ", ".join(f'{kind} {{onnx.name = "y{name}"}}' for (name, _, _), kind in zip(layers, types))
+    body = "".join(layer(*each) for each in layers)
+    values = ", ".join(f"%y{name}" for name, _, _ in layers)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(
+            f"""func.func @main({', '.join(arguments)}) -> ({results}) attributes {{bitnet.entry = "main"}} {{
+    %c0 = arith.constant 0 : index
+    %one = arith.constant dense<1.0> : tensor<1xf32>{body}
+    return {values} : {', '.join(types)}
+}}
+{{-# dialect_resources: {{ builtin: {{
+  ternary: "0x40000000{'46' * (N * K // 4)}",
+  binary: "0x40000000{'a5' * (N * K // 8)}"
+}} }} #-}}
+"""
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
