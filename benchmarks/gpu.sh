@@ -21,6 +21,11 @@
 #                           expected; absent: every number must be equal
 #   NAME.copies             how many copies of the weights to time in turn, so that none
 #                           comes from a cache (default: 1)
+#
+# Environment:
+#   BITNET_RUN              the command, instead of the folder's bitnet-run
+#   BENCH_OPTIONS           more options of bitnet-run bench, for a slow device, say:
+#                           "--prompt-tokens 16 --gen-tokens 4 --repetitions 1"
 set -euo pipefail
 export LC_ALL=C # bytes are bytes
 
@@ -198,7 +203,8 @@ measure() {
     checked=${checked:+$checked, }$part
   fi
   [[ ! -f $folder/$name.copies ]] || copies=$(<"$folder/$name.copies")
-  if ! report=$("$run" bench "$folder/$name.so" --variant "$variant" --json --copies "$copies"); then
+  # shellcheck disable=SC2086 # options are words
+  if ! report=$("$run" bench "$folder/$name.so" --variant "$variant" --json --copies "$copies" ${BENCH_OPTIONS:-}); then
     failures=$((failures + 1))
     echo "| $name | $variant | ${checked:-–} | failed | | | | |"
     return
