@@ -11,7 +11,8 @@
 #   %qemu-aarch64  sets BITNET_RUN to that
 # Features: the machine's (avx2, avx512vnni, ...), the test Python's packages
 # (numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64,
-# qemu-aarch64 (QEMU and what scripts/build.sh aarch64 builds), full (asked for by
+# qemu-aarch64 (QEMU and what scripts/build.sh aarch64 builds), vulkan (a driver with a
+# device: Mesa's lavapipe will do), full (asked for by
 # `lit --param full=1`: the long sweeps).
 
 import importlib.util
@@ -77,6 +78,21 @@ def python_packages():
     return set(result.stdout.split()) if result.returncode == 0 else set()
 
 
+def has_vulkan():
+    """Whether a Vulkan loader finds a device."""
+    program = """
+import ctypes, struct, sys
+vulkan = ctypes.CDLL("libvulkan.so.1")
+info = ctypes.create_string_buffer(struct.pack("@IPIPIPIP", 1, 0, 0, 0, 0, 0, 0, 0))
+instance, count = ctypes.c_void_p(), ctypes.c_uint32()
+if vulkan.vkCreateInstance(info, None, ctypes.byref(instance)):
+    sys.exit(1)
+failed = vulkan.vkEnumeratePhysicalDevices(instance, ctypes.byref(count), None)
+sys.exit(1 if failed or not count.value else 0)
+"""
+    return subprocess.run([python, "-c", program], capture_output=True).returncode == 0
+
+
 arm_run = os.path.join(config.cmake_build_dir + "-aarch64", "bin", "bitnet-run")
 if shutil.which("qemu-aarch64") and os.path.exists(arm_run):
     config.available_features.add("qemu-aarch64")
@@ -87,5 +103,7 @@ if shutil.which("qemu-aarch64") and os.path.exists(arm_run):
 config.available_features |= cpu_features() | python_packages()
 if platform.machine() in ("x86_64", "AMD64"):
     config.available_features.add("x86_64")
+if has_vulkan():
+    config.available_features.add("vulkan")
 if lit_config.params.get("full"):
     config.available_features.add("full")

@@ -12,6 +12,7 @@
 #include "bitnet/Pipelines/LoopsPhase.h"
 #include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Support/RawElements.h"
+#include "bitnet/Pipelines/Targets.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/CodeGen.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -42,8 +43,8 @@ class Compilation {
 public:
   Compilation(MLIRContext &context, const CompileOptions &options,
               CompileReport &report, ProgressFn progress)
-      : context(context), options(options), report(report), progress(progress) {
-  }
+      : context(context), options(options), report(report), progress(progress),
+        phaseOptions(options.phases) {}
 
   LogicalResult run() {
     if (failed(readOptions()) || failed(load()))
@@ -54,9 +55,8 @@ public:
       return failure();
     countLayers();
     if (failed(advance(Phase::Packed, [&](OpPassManager &manager) {
-          PhaseOptions phases = options.phases;
-          phases.packingUnit = getPackingUnit(variants);
-          buildPackedPhase(manager, phases);
+          phaseOptions.packingUnit = getPackingUnit(variants);
+          buildPackedPhase(manager, phaseOptions);
         })))
       return failure();
     if (options.stopAfter <= Phase::Packed)
@@ -90,10 +90,11 @@ private:
       if (llvm::sys::fs::equivalent(options.output, other))
         return error("the output '" + options.output +
                      "' is an input: expected another file");
-    auto targets = parseCPUTargets(&context, options.target);
+    auto targets = parseTargets(&context, options.target);
     if (!targets)
       return error(targets.takeError());
     variants = std::move(*targets);
+    phaseOptions.forDevice = llvm::any_of(variants, isDevice);
     for (TargetAttr variant : variants)
       report.variants.push_back(variant.getName().str());
     if (!options.tokenizer.empty()) {
@@ -215,12 +216,15 @@ private:
     result = module->clone();
     // Only the packed module's archive is written.
     result.get()->removeAttr("bitnet.archive");
-    if (llvm::Error failure = setTarget(*result, variant))
+    if (isDevice(variant))
+      (*result)->setAttr("bitnet.target", variant);
+    else if (llvm::Error failure = setTarget(*result, variant))
       return error(std::move(failure));
-    return runPasses(("loops " + variant.getName()).str(), *result,
-                     [&](OpPassManager &manager) {
-                       buildLoopsPhase(manager, getLoopsOptions());
-                     });
+    return runPasses(
+        ("loops " + variant.getName()).str(), *result,
+        [&](OpPassManager &manager) {
+          buildLoopsPhase(manager, getLoopsOptions(isDevice(variant)));
+        });
   }
 
   LogicalResult emitOneVariant() {
@@ -239,6 +243,11 @@ private:
       return failure();
     if (options.stopAfter == Phase::Loops)
       return writeModule(*lowered);
+    std::string assembly;
+    if (failed(emitDevice(variant, *lowered, &assembly)))
+      return failure();
+    if (isDevice(variant) && options.stopAfter == Phase::Assembly)
+      return writeFile([&](llvm::raw_ostream &os) { os << assembly; });
     if (options.stopAfter == Phase::LLVM) {
       if (failed(timed(("llvm " + variant.getName()).str(),
                        [&] { return lowerToLLVMDialect(*lowered); })))
@@ -264,6 +273,8 @@ private:
       return error("an artifact needs the weights: expected onnx, bitnet or "
                    "packed IR");
     std::vector<CodeGenBuffer> codes(variants.size() + 1);
+    std::vector<ArtifactVariant> describedVariants;
+    std::vector<TargetAttr> hosts;
     std::optional<ArtifactManifest> manifest;
     std::vector<std::string> entries;
     // LLVM's work on a variant goes on beside MLIR's on the next.
@@ -279,6 +290,11 @@ private:
       if (entries.empty())
         for (const ArtifactEntry &entry : manifest->entries)
           entries.push_back(entry.name);
+      FailureOr<ArtifactVariant> device = emitDevice(variant, *lowered);
+      if (failed(device))
+        return failure();
+      describedVariants.push_back(std::move(*device));
+      hosts.push_back((*lowered)->getAttrOfType<TargetAttr>("bitnet.target"));
       FailureOr<VariantCode> code = translate(variant, *lowered);
       if (failed(code))
         return failure();
@@ -291,9 +307,24 @@ private:
     }
     if (failed(timed("code", [&] { return join(jobs); })))
       return failure();
-    if (llvm::Error failure = emitDispatch(variants, entries, codes.back()))
+    if (llvm::Error failure = emitDispatch(hosts, entries, codes.back()))
       return error(std::move(failure));
+    manifest->triple = hosts.front().getTriple().str();
+    manifest->variants = std::move(describedVariants);
     return timed("link", [&] { return link(codes, *manifest); });
+  }
+
+  /// Compiles a device's kernels and leaves the host's code in the module.
+  FailureOr<ArtifactVariant> emitDevice(TargetAttr variant, ModuleOp lowered,
+                                        std::string *assembly = nullptr) {
+    if (!isDevice(variant))
+      return emitDeviceCode(lowered, variant);
+    FailureOr<ArtifactVariant> described = failure();
+    (void)timed(("kernels " + variant.getName()).str(), [&] {
+      described = emitDeviceCode(lowered, variant, assembly);
+      return LogicalResult(described);
+    });
+    return described;
   }
 
   /// Waits for the code of every variant; the first error is reported.
@@ -328,14 +359,7 @@ private:
 
   LogicalResult link(ArrayRef<CodeGenBuffer> codes,
                      ArtifactManifest &manifest) {
-    manifest.triple = variants.front().getTriple().str();
     manifest.stopTokens = stopTokens;
-    for (TargetAttr variant : variants) {
-      ArtifactVariant &described = manifest.variants.emplace_back();
-      described.name = variant.getName().str();
-      for (StringAttr feature : variant.getFeatures())
-        described.features.push_back(feature.str());
-    }
     std::vector<llvm::MemoryBufferRef> objects;
     for (const CodeGenBuffer &code : codes)
       objects.emplace_back(StringRef(code.data(), code.size()), "variant");
@@ -400,6 +424,7 @@ private:
   const CompileOptions &options;
   CompileReport &report;
   ProgressFn progress;
+  PhaseOptions phaseOptions;
   OwningOpRef<ModuleOp> module;
   Phase phase = Phase::ONNX;
   SmallVector<TargetAttr> variants;

@@ -21,6 +21,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -56,12 +57,19 @@ static void addTensorPasses(OpPassManager &manager) {
   manager.addPass(bufferization::createEmptyTensorEliminationPass());
 }
 
-static void addBufferPasses(OpPassManager &manager) {
+static void addBufferPasses(OpPassManager &manager, bool forDevice) {
   manager.addPass(bitnet::createBufferize());
   addCleanup(manager);
+  if (forDevice) {
+    // Entries do not read shapes from memory, which is the device's.
+    manager.addPass(memref::createExpandOpsPass());
+    manager.addNestedPass<func::FuncOp>(bitnet::createForwardStores());
+  }
   // Copies of a view to itself show once equal views are one.
   manager.addPass(createCanonicalizerPass());
-  manager.addPass(bitnet::createOutlineKernels());
+  bitnet::OutlineKernelsOptions outlining;
+  outlining.singleElements = forDevice;
+  manager.addPass(bitnet::createOutlineKernels(outlining));
   // Shapes and constants that only kernels used.
   addCleanup(manager);
   manager.addPass(bitnet::createMarkNoAlias());
@@ -74,7 +82,7 @@ void bitnet::buildLoopsPhase(OpPassManager &manager,
   if (options.prepareKernels)
     options.prepareKernels(manager);
   addTensorPasses(manager);
-  addBufferPasses(manager);
+  addBufferPasses(manager, static_cast<bool>(options.finishDevice));
   if (options.lowerKernels)
     options.lowerKernels(manager);
   LinalgToLoopsOptions loops;
@@ -85,12 +93,17 @@ void bitnet::buildLoopsPhase(OpPassManager &manager,
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
   addCleanup(manager);
+  if (options.finishDevice) {
+    options.finishDevice(manager);
+    addCleanup(manager);
+  }
 }
 
 void bitnet::registerLoopsPhaseDialects(DialectRegistry &registry) {
   registry
       .insert<BitNetDialect, affine::AffineDialect, arith::ArithDialect,
               bufferization::BufferizationDialect, func::FuncDialect,
+              gpu::GPUDialect,
               linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
               scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   registerBufferizableOpInterfaceExternalModels(registry);

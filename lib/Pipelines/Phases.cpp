@@ -7,6 +7,7 @@
 
 #include "bitnet/Pipelines/Phases.h"
 
+#include "bitnet/Conversion/BitNetToGPU/BitNetToGPU.h"
 #include "bitnet/Conversion/BitNetToVector/BitNetToVector.h"
 #include "bitnet/Conversion/ONNXToBitNet/Passes.h"
 #include "bitnet/Conversion/ONNXToLinalg/ONNXToLinalg.h"
@@ -78,8 +79,18 @@ void bitnet::buildBitNetPhase(OpPassManager &manager,
   manager.addPass(createCSEPass());
 }
 
-LoopsOptions bitnet::getLoopsOptions() {
+LoopsOptions bitnet::getLoopsOptions(bool forDevice) {
   LoopsOptions options;
+  if (forDevice) {
+    options.lowerKernels = [](OpPassManager &manager) {
+      manager.addPass(createConvertBitNetToGPU());
+      manager.addPass(createConvertLinalgToGPU());
+    };
+    options.finishDevice = [](OpPassManager &manager) {
+      manager.addPass(createOutlineLaunches());
+    };
+    return options;
+  }
   options.prepareKernels = [](OpPassManager &manager) {
     manager.addPass(createPrepareActivations());
   };
@@ -97,6 +108,10 @@ void bitnet::buildPackedPhase(OpPassManager &manager,
   LayoutOptions layout;
   layout.lowering = options.lowering;
   layout.unit = options.packingUnit;
+  if (options.forDevice) {
+    layout.minElements = 0;
+    layout.splats = true;
+  }
   manager.addPass(createLayout(layout));
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());

@@ -7,6 +7,7 @@
 
 #include "bitnet/Pipelines/Registration.h"
 
+#include "bitnet/Conversion/BitNetToGPU/BitNetToGPU.h"
 #include "bitnet/Conversion/BitNetToVector/BitNetToVector.h"
 #include "bitnet/Conversion/ONNXToBitNet/Passes.h"
 #include "bitnet/Conversion/ONNXToLinalg/ONNXToLinalg.h"
@@ -18,23 +19,32 @@
 #include "bitnet/Pipelines/Phases.h"
 #include "bitnet/Target/CPU/CodeGen.h"
 #include "bitnet/Target/CPU/Passes.h"
+#include "bitnet/Target/GPU/DeviceCode.h"
+#include "bitnet/Target/GPU/Passes.h"
+#include "bitnet/Target/Vulkan/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
 
 void bitnet::registerDialects(DialectRegistry &registry) {
-  registry.insert<BitNetDialect, onnx::ONNXDialect, LLVM::LLVMDialect>();
+  registry.insert<BitNetDialect, onnx::ONNXDialect, LLVM::LLVMDialect,
+                  spirv::SPIRVDialect>();
   registerLoopsPhaseDialects(registry);
+  registerKernelConversions(registry);
 }
 
 void bitnet::registerPasses() {
+  registerBitNetToGPUPasses();
   registerBitNetToVectorPasses();
   registerBitNetTransformsPasses();
   registerONNXToBitNetPasses();
   registerONNXToLinalgPasses();
   onnx::registerONNXTransformsPasses();
   registerCPUPasses();
+  registerGPUPasses();
+  registerVulkanPasses();
   PassPipelineRegistration<>(
       "bitnet-phase-onnx", "fold and simplify an imported model",
       [](OpPassManager &manager) { buildONNXPhase(manager); });
@@ -49,6 +59,11 @@ void bitnet::registerPasses() {
                              [](OpPassManager &manager) {
                                buildLoopsPhase(manager, getLoopsOptions());
                              });
+  PassPipelineRegistration<>(
+      "bitnet-phase-loops-gpu", "bufferize and lower to launches of kernels",
+      [](OpPassManager &manager) {
+        buildLoopsPhase(manager, getLoopsOptions(/*forDevice=*/true));
+      });
   PassPipelineRegistration<>(
       "bitnet-phase-llvm", "lower loops to the LLVM dialect",
       [](OpPassManager &manager) { buildLLVMPipeline(manager); });

@@ -26,6 +26,9 @@ struct LoopsOptions {
   /// Adds the passes that lower bitnet ops and float matmuls in kernels. What
   /// they leave of linalg becomes plain loops.
   std::function<void(mlir::OpPassManager &)> lowerKernels;
+  /// Adds what ends the phase for a device; buffers are then its memory, which
+  /// entries do not touch.
+  std::function<void(mlir::OpPassManager &)> finishDevice;
 };
 
 /// The loops phase: fusion on tensors, bufferization with caches in place,

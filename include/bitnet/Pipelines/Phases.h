@@ -44,6 +44,9 @@ struct PhaseOptions {
   Lowering lowering = Lowering::Auto;
   /// The unit of packed weights that suits the targets.
   int64_t packingUnit = 4;
+  /// Whether code for a device is wanted, which can only read constants in the
+  /// archive.
+  bool forDevice = false;
 };
 
 /// Folds and simplifies what the importer made. `releaseWeights` frees master
@@ -57,8 +60,8 @@ void buildBitNetPhase(mlir::OpPassManager &manager,
 void buildPackedPhase(mlir::OpPassManager &manager,
                       const PhaseOptions &options);
 
-/// The loops phase with the project's kernels.
-LoopsOptions getLoopsOptions();
+/// The loops phase with the project's kernels, for a CPU or a GPU.
+LoopsOptions getLoopsOptions(bool forDevice = false);
 
 } // namespace bitnet
 

@@ -9,6 +9,7 @@
 #include "bitnet/Dialect/BitNet/IR/BitNetDialect.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/Passes.h"
+#include "bitnet/Target/GPU/DeviceTarget.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -273,7 +274,9 @@ struct ExpandMath : bitnet::impl::ExpandMathBase<ExpandMath> {
       ImplicitLocOpBuilder builder(op->getLoc(), op);
       op = widen(builder, op);
       builder.setInsertionPoint(op);
-      RealContext context{builder, target.has("fma"), target.has("sse4.1")};
+      RealContext context{builder, target.has("fma"),
+                          target.has("sse4.1") ||
+                              isDevice(target.getAttribute())};
       Value value = expand(context, op);
       if (!value)
         continue;

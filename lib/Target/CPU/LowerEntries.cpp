@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DeviceCalls.h"
 #include "HostCalls.h"
 #include "MemRefParts.h"
 #include "bitnet/Target/CPU/Passes.h"
@@ -13,6 +14,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 
@@ -47,6 +49,8 @@ private:
   LogicalResult lowerReturns();
   LogicalResult lowerAllocations();
   void failIf(Value condition, bn_entry_result code, Operation *op);
+  void failWith(Value result, Operation *op);
+  void returnIf(Value condition, Value result, Operation *op);
   void lowerAssertions();
 
   Value readBytes(BlockArgument argument, size_t field);
@@ -243,9 +247,18 @@ LogicalResult EntryLowering::lowerReturns() {
 /// Returns `code` before `op` where `condition`, if there is one, holds.
 void EntryLowering::failIf(Value condition, bn_entry_result code,
                            Operation *op) {
-  if (!condition)
-    return;
-  Value result = getCode(code);
+  if (condition)
+    returnIf(condition, getCode(code), op);
+}
+
+/// Returns `result` before `op` where it is not BN_ENTRY_OK.
+void EntryLowering::failWith(Value result, Operation *op) {
+  Value failed = builder.create<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, result,
+                                              getCode(BN_ENTRY_OK));
+  returnIf(failed, result, op);
+}
+
+void EntryLowering::returnIf(Value condition, Value result, Operation *op) {
   Block *head = op->getBlock();
   Block *tail = head->splitBlock(op);
   builder.setInsertionPointToEnd(head);
@@ -343,6 +356,11 @@ LogicalResult EntryLowering::run() {
       failed(lowerAllocations()))
     return mlir::failure();
   lowerAssertions();
+  if (isForDevice(func) &&
+      failed(lowerDeviceCalls(
+          func, builder, converter, call,
+          [&](Value result, Operation *op) { failWith(result, op); })))
+    return mlir::failure();
   SmallVector<DictionaryAttr> attributes(1, builder.getDictionaryAttr({}));
   func.setType(
       builder.getFunctionType(getPointerType(builder), builder.getI32Type()));
@@ -425,6 +443,11 @@ struct LowerEntries : bitnet::impl::LowerEntriesBase<LowerEntries> {
         return signalPassFailure();
       hoistStack(func);
     }
+    // Kernels are the device's code.
+    getOperation()->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
+    for (auto device :
+         llvm::make_early_inc_range(getOperation().getOps<gpu::GPUModuleOp>()))
+      device.erase();
   }
 };
 } // namespace

@@ -329,7 +329,7 @@ private:
       if (!type || type.getNumElements() < minElements)
         return;
       auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
-      if (!dense || !dense.isSplat())
+      if (!dense || !dense.isSplat() || splats)
         constants.push_back(op);
     });
     for (arith::ConstantOp op : constants) {

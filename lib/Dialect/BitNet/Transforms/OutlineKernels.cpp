@@ -116,11 +116,13 @@ struct Captures {
 
 class Outliner {
 public:
-  explicit Outliner(ModuleOp module) : symbols(module), module(module) {}
+  Outliner(ModuleOp module, bool singleElements)
+      : symbols(module), module(module), singleElements(singleElements) {}
 
   void outlineIn(Block &block) {
     for (Operation &op : llvm::make_early_inc_range(block)) {
-      if ((isComputeOp(&op) && !isSingleElement(&op)) || isScalarLoop(&op)) {
+      if ((isComputeOp(&op) && (singleElements || !isSingleElement(&op))) ||
+          isScalarLoop(&op)) {
         outline(&op);
         continue;
       }
@@ -192,6 +194,7 @@ private:
 
   SymbolTable symbols;
   ModuleOp module;
+  bool singleElements;
   DenseMap<Type, SmallVector<func::FuncOp>> made;
   llvm::StringMap<unsigned> counts;
 };
@@ -205,7 +208,7 @@ struct OutlineKernelsPass
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function->hasAttr("bitnet.entry"))
         entries.push_back(function);
-    Outliner outliner(getOperation());
+    Outliner outliner(getOperation(), singleElements);
     for (func::FuncOp entry : entries)
       for (Block &block : entry.getBody())
         outliner.outlineIn(block);

@@ -88,7 +88,9 @@ def Layout : Pass<"bitnet-layout", "::mlir::ModuleOp"> {
     Option<"unit", "unit", "int64_t", "4",
            "bytes that a row has in a block of packed weights, where its groups of scales allow it: 4 or 8">,
     Option<"minElements", "min-elements", "int64_t", "16",
-           "tensor constants with fewer elements stay in the code">
+           "tensor constants with fewer elements stay in the code">,
+    Option<"splats", "splats", "bool", "false",
+           "move constants of one repeated value as well: code cannot hold them">
   ];
   let dependentDialects = [
     "::bitnet::BitNetDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
@@ -181,6 +183,25 @@ def Bufferize : Pass<"bitnet-bufferize", "::mlir::ModuleOp"> {
 // Loops phase: on buffers
 //===----------------------------------------------------------------------===//
 
+def ForwardStores : Pass<"bitnet-forward-stores", "::mlir::func::FuncOp"> {
+  let summary = "use a stored element instead of loading it";
+  let description = [{
+    A load at constant indices from an allocation that nothing but loads and stores
+    of elements touches becomes the value that its block stored there last. Shapes
+    that a reshape reads pass through such memory; on a device, each load would wait
+    for it.
+
+    ```mlir
+    memref.store %n, %shape[%c0] : memref<2xindex>
+    %0 = memref.load %shape[%c0] : memref<2xindex>
+    ```
+
+    uses `%n` in place of `%0`.
+  }];
+  let statistics = [
+    Statistic<"numForwarded", "forwarded", "loads replaced">];
+}
+
 def OutlineKernels : Pass<"bitnet-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "move the structured ops of entries into kernel functions";
   let description = [{
@@ -213,6 +234,9 @@ def OutlineKernels : Pass<"bitnet-outline-kernels", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"singleElements", "single-elements", "bool", "false",
+           "make kernels of ops on a single element too: the memory is a device's">];
   let statistics = [
     Statistic<"kernels", "kernels", "kernel functions made">,
     Statistic<"shared", "shared", "calls of a kernel made for an equal op">];

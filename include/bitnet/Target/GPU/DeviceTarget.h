@@ -1,0 +1,61 @@
+//===- DeviceTarget.h - GPUs that code is generated for ---------*- C++ -*-===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_TARGET_GPU_DEVICETARGET_H
+#define BITNET_TARGET_GPU_DEVICETARGET_H
+
+#include "bitnet/Dialect/BitNet/IR/BitNetAttributes.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/Error.h"
+
+#include <memory>
+#include <string>
+
+namespace bitnet {
+
+enum class DeviceKind { CPU, CUDA, Vulkan, ROCm };
+
+/// What runs the kernels of a target; CPU where the target is null.
+DeviceKind getDeviceKind(TargetAttr target);
+inline bool isDevice(TargetAttr target) {
+  return getDeviceKind(target) != DeviceKind::CPU;
+}
+
+/// Whether `name`, such as `cuda:sm_90`, begins with the name of a device API.
+bool isDeviceTargetName(llvm::StringRef name);
+
+/// Parses `vulkan`, `cuda[:sm_NN]` or `rocm[:gfxNNN]`. A failure names what is
+/// accepted.
+llvm::Expected<TargetAttr> parseDeviceTarget(mlir::MLIRContext *context,
+                                             llvm::StringRef name);
+
+/// The names that parseDeviceTarget accepts, for `--help`.
+std::string describeDeviceTargets();
+
+/// What the lowerings of kernels ask about a device.
+class DeviceTarget {
+public:
+  virtual ~DeviceTarget() = default;
+
+  /// Null for a CPU.
+  static std::unique_ptr<DeviceTarget> get(TargetAttr target);
+
+  /// Threads that exchange registers by shuffles; 1 where that is not used.
+  virtual int64_t getShuffleWidth() const { return 1; }
+  /// 32-bit words that one load moves.
+  virtual int64_t getLoadWords() const { return 1; }
+  /// accumulator + the dot product of the four bytes of two words: codes, which
+  /// lie in 0 .. 3, and signed activations.
+  virtual mlir::Value dotAccumulate(mlir::ImplicitLocOpBuilder &builder,
+                                    mlir::Value accumulator, mlir::Value codes,
+                                    mlir::Value bytes) const;
+};
+
+} // namespace bitnet
+
+#endif // BITNET_TARGET_GPU_DEVICETARGET_H

@@ -1,0 +1,27 @@
+//===- Lowerings.h - One function an op -----------------------------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
+#define BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
+
+#include "LaunchBuilder.h"
+
+namespace bitnet {
+
+/// Each emits the launches of `op`, which is on memrefs, at the builder's
+/// insertion point; the caller erases the op. Fails with a diagnostic where the
+/// op cannot be lowered as it stands.
+mlir::LogicalResult launchQuantize(LaunchBuilder &builder, QuantizeOp op);
+mlir::LogicalResult launchNorm(LaunchBuilder &builder, NormOp op);
+mlir::LogicalResult launchRotary(LaunchBuilder &builder, RotaryOp op);
+mlir::LogicalResult launchCacheUpdate(LaunchBuilder &builder, CacheUpdateOp op);
+mlir::LogicalResult launchAttention(LaunchBuilder &builder, AttentionOp op);
+mlir::LogicalResult launchLinear(LaunchBuilder &builder, LinearOp op);
+
+} // namespace bitnet
+
+#endif // BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
