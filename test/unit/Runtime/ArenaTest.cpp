@@ -100,4 +100,55 @@ TEST_F(ArenaTest, ServesSeveralThreads) {
     thread.join();
 }
 
+/// A source of numbers, not memory, as a device's addresses are.
+struct Numbers {
+  std::set<uintptr_t> given;
+  uintptr_t next = 4096;
+  size_t limit = 4;
+
+  static void *allocate(void *user, uint64_t bytes) {
+    auto *numbers = static_cast<Numbers *>(user);
+    if (numbers->given.size() == numbers->limit)
+      return nullptr;
+    numbers->next += bytes + 4096;
+    numbers->given.insert(numbers->next);
+    return reinterpret_cast<void *>(numbers->next);
+  }
+  static void release(void *user, void *pointer) {
+    auto *numbers = static_cast<Numbers *>(user);
+    EXPECT_EQ(numbers->given.erase(reinterpret_cast<uintptr_t>(pointer)), 1u);
+  }
+};
+
+TEST(ArenaSource, IsNotTouched) {
+  Numbers numbers;
+  bn_memory_source source = {&numbers, Numbers::allocate, Numbers::release};
+  std::unique_ptr<bn_arena, DestroyArena> arena(bn_arena_create(&source));
+  std::vector<void *> first;
+  for (int i = 0; i < 4; ++i) {
+    first.push_back(bn_arena_allocate(arena.get(), 1000));
+    ASSERT_NE(first.back(), nullptr);
+  }
+  EXPECT_EQ(bn_arena_allocate(arena.get(), 1000), nullptr);
+  bn_arena_release(arena.get(), first[1]);
+  EXPECT_EQ(bn_arena_allocate(arena.get(), 1000), first[1]);
+  // The same calls get the same addresses.
+  for (int call = 0; call < 3; ++call) {
+    std::vector<void *> again;
+    bn_arena_reset(arena.get());
+    for (int i = 0; i < 4; ++i)
+      again.push_back(bn_arena_allocate(arena.get(), 1000));
+    if (call)
+      EXPECT_EQ(again, first);
+    first = again;
+  }
+  // What is not used goes back to the source.
+  for (int i = 0; i < 10; ++i)
+    bn_arena_reset(arena.get());
+  EXPECT_TRUE(numbers.given.empty());
+  EXPECT_NE(bn_arena_allocate(arena.get(), 10), nullptr);
+  arena.reset();
+  EXPECT_TRUE(numbers.given.empty());
+}
+
 } // namespace

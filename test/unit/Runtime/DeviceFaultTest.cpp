@@ -126,6 +126,8 @@ TEST(DeviceFault, OldCudaDevice) {
   std::string message = createFails(DeviceArtifact(), "cuda", BN_UNSUPPORTED);
   EXPECT_TRUE(contains(message, "lacks sm_80; the device is Fake GPU (sm_75"))
       << message;
+  Environment noVulkan("BITNET_VULKAN_DRIVER", "/nonexistent/libvulkan.so");
+  EXPECT_EQ(defaultVariant(DeviceArtifact()), "base");
 }
 
 TEST(DeviceFault, OldPtx) {
@@ -269,6 +271,26 @@ TEST_F(VulkanFault, OldDevice) {
   EXPECT_TRUE(contains(message, "(Vulkan 1.1): its driver is too old: Vulkan "
                                 "1.2 is needed"))
       << message;
+}
+
+TEST_F(VulkanFault, AlignsTooMuch) {
+  std::string message = fails("alignment", BN_UNSUPPORTED);
+  EXPECT_TRUE(contains(message, "it aligns buffers to more than 64 bytes"))
+      << message;
+}
+
+TEST_F(VulkanFault, AGPUBeforeTheCPUBeforeAProcessor) {
+  DeviceArtifact artifact;
+  artifact.setFeatures(2, {"sm_999"});
+  {
+    Environment environment(fakeVulkan("nothing, on a GPU"));
+    EXPECT_EQ(defaultVariant(artifact), "vulkan");
+  }
+  Environment environment(fakeVulkan("nothing, on a processor"));
+  EXPECT_EQ(defaultVariant(artifact), "base");
+  // Where the CPU has no variant, the processor serves.
+  artifact.variants[0] = variant("base", {"imaginary"});
+  EXPECT_EQ(defaultVariant(artifact), "vulkan");
 }
 
 TEST_F(VulkanFault, KernelIsRefused) {

@@ -54,10 +54,17 @@ static VkResult list_nothing(VkInstance instance, uint32_t *count,
   return VK_SUCCESS;
 }
 
-static void old_properties(VkPhysicalDevice device,
-                           VkPhysicalDeviceProperties2 *properties) {
+static void changed_properties(VkPhysicalDevice device,
+                               VkPhysicalDeviceProperties2 *properties) {
   real_properties(device, properties);
-  properties->properties.apiVersion = VK_MAKE_API_VERSION(0, 1, 1, 42);
+  if (goes_wrong("old device"))
+    properties->properties.apiVersion = VK_MAKE_API_VERSION(0, 1, 1, 42);
+  if (goes_wrong("nothing, on a GPU"))
+    properties->properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+  if (goes_wrong("nothing, on a processor"))
+    properties->properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_CPU;
+  if (goes_wrong("alignment"))
+    properties->properties.limits.minStorageBufferOffsetAlignment = 256;
 }
 
 static VkResult allocate_little(VkDevice device,
@@ -110,10 +117,9 @@ vkGetInstanceProcAddr(VkInstance instance, const char *name) {
   if (goes_wrong("no device") &&
       strcmp(name, "vkEnumeratePhysicalDevices") == 0)
     return (PFN_vkVoidFunction)list_nothing;
-  if (goes_wrong("old device") &&
-      strcmp(name, "vkGetPhysicalDeviceProperties2") == 0) {
+  if (strcmp(name, "vkGetPhysicalDeviceProperties2") == 0) {
     real_properties = (PFN_vkGetPhysicalDeviceProperties2)real;
-    return (PFN_vkVoidFunction)old_properties;
+    return (PFN_vkVoidFunction)changed_properties;
   }
   if (strcmp(name, "vkGetDeviceProcAddr") == 0) {
     real_device_function = (PFN_vkGetDeviceProcAddr)real;
