@@ -395,11 +395,13 @@ private:
   int64_t countPackedBytes() {
     llvm::SmallDenseSet<int64_t> seen;
     int64_t bytes = 0;
-    module->walk([&](LinearOp op) {
-      auto weight = op.getWeight().getDefiningOp<ArchiveOp>();
+    auto count = [&](auto op) {
+      auto weight = op.getWeight().template getDefiningOp<ArchiveOp>();
       if (weight && op.getPacking() && seen.insert(weight.getOffset()).second)
         bytes += op.getPacking()->getByteSize(op.getN(), op.getK());
-    });
+    };
+    module->walk([&](LinearOp op) { count(op); });
+    module->walk([&](MatmulOp op) { count(op); });
     return bytes;
   }
 

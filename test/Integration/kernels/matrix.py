@@ -8,6 +8,7 @@ BITNET_RUN is the command that runs artifacts: bitnet-run, or an emulator with
 bitnet-run for another machine."""
 
 import argparse
+import itertools
 import os
 import sys
 
@@ -39,11 +40,16 @@ class Matrix:
         self.arguments = arguments
         self.failures = self.comparisons = 0
 
-    def compile(self, name, module, lowering):
+    def compile(self, name, module, lowering, unit):
+        """`unit` is that of the packing; None: the compiler's choice."""
         source = os.path.join(self.arguments.folder, f"{name}.mlir")
-        artifact = os.path.join(self.arguments.folder, f"{name}-{lowering}.so")
+        artifact = os.path.join(self.arguments.folder, f"{name}-{lowering}-{unit}.so")
         with open(source, "w", encoding="utf-8") as file:
             file.write(module.text())
+        if unit:
+            packed = os.path.join(self.arguments.folder, f"{name}-packed.mlir")
+            tools.call("bitnet-opt", source, f"--bitnet-layout=unit={unit} lowering={lowering}", "-o", packed)
+            source = packed
         tools.compile_model(source, artifact, f"--lowering={lowering}", target=self.arguments.target)
         return artifact
 
@@ -60,8 +66,9 @@ class Matrix:
         module = Module(extent)
         for case in cases:
             case.build(module)
-        for lowering in self.arguments.lowerings:
-            artifact = self.compile(f"{name}-{extent or 'any'}", module, lowering)
+        for unit, lowering in itertools.product(self.arguments.units, self.arguments.lowerings):
+            artifact = self.compile(f"{name}-{extent or 'any'}", module, lowering, unit)
+            packing = f", unit {unit}" if unit else ""
             for count in tokens:
                 random = np.random.default_rng(count)
                 inputs, expected = {}, {}
@@ -69,7 +76,7 @@ class Matrix:
                     more_inputs, more_expected = case.data(random, count)
                     inputs |= more_inputs
                     expected |= more_expected
-                self.check(artifact, f"{name}, M = {count}, {lowering}", inputs, expected)
+                self.check(artifact, f"{name}, M = {count}, {lowering}{packing}", inputs, expected)
 
     def run(self):
         full, tokens = self.arguments.full, self.arguments.tokens
@@ -81,7 +88,7 @@ class Matrix:
                     self.run_cases(name, cases, [count], count)
         if "ops" in self.arguments.parts:
             module, inputs, expected = ops.cases()
-            self.check(self.compile("ops", module, "auto"), "ops", inputs, expected)
+            self.check(self.compile("ops", module, "auto", None), "ops", inputs, expected)
 
 
 def main():
@@ -91,6 +98,7 @@ def main():
     parser.add_argument("--target", help="of the compiler (default: its own)")
     tools.add_machine_options(parser)
     parser.add_argument("--lowerings", nargs="*", default=LOWERINGS)
+    parser.add_argument("--units", type=int, nargs="*", default=(None,), help="bytes of a row in a block of packed weights")
     parser.add_argument("--parts", nargs="*", default=("matmuls", "models", "ops"))
     parser.add_argument("--tokens", type=int, nargs="*")
     arguments = parser.parse_args()
