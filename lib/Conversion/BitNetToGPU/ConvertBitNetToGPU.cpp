@@ -56,7 +56,8 @@ struct ConvertBitNetToGPU
         .Case([&](RotaryOp op) { return launchRotary(b, op); })
         .Case([&](CacheUpdateOp op) { return launchCacheUpdate(b, op); })
         .Case([&](AttentionOp op) { return launchAttention(b, op); })
-        .Case([&](LinearOp op) { return launchLinear(b, op); })
+        .Case<LinearOp, MatmulOp>(
+            [&](auto op) { return launchMatmul(b, LowBitMatmul(op)); })
         .Default([](Operation *op) {
           return op->emitOpError(
               "has no kernel: the layout phase decomposes it");

@@ -1,4 +1,4 @@
-//===- LaunchLinear.cpp - Kernels of bitnet.linear ------------------------===//
+//===- LaunchLinear.cpp - Kernels of low-bit matmuls ----------------------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,23 +23,22 @@ namespace {
 /// Neighbouring threads read neighbouring words of the packed weights.
 class LinearLaunch {
 public:
-  LinearLaunch(LaunchBuilder &b, LinearOp op)
-      : b(b), op(op), packing(*op.getPacking()), n(op.getN()), k(op.getK()),
+  LinearLaunch(LaunchBuilder &b, const LowBitMatmul &op)
+      : b(b), op(op), packing(*op.packing), n(op.n), k(op.k),
         blocks(packing.getPaddedColumns(k) / packing.getBlock()),
         codeBits(packing.getScheme() == PackingScheme::Planes2 ? 2 : 1),
-        tokenCount(b.dim(op.getLhs(), 0)) {
-    auto scaleType = cast<MemRefType>(op.getScale().getType());
-    groups = scaleType.getRank() == 2 ? scaleType.getDimSize(0) : 1;
-    auto lhs = cast<MemRefType>(op.getLhs().getType());
-    element = lhs.getElementType();
-    hasWords = element.isInteger(8) && lhs.getLayout().isIdentity();
+        element(op.getLhsElement()), tokenCount(b.dim(op.lhs, 0)) {
+    if (auto type = op.scale ? cast<MemRefType>(op.scale.getType()) : nullptr)
+      groups = type.getRank() == 2 ? type.getDimSize(0) : 1;
+    hasWords = element.isInteger(8) &&
+               cast<MemRefType>(op.lhs.getType()).getLayout().isIdentity();
     chooseShape();
   }
 
   void run() {
-    weightWords = asWords(op.getWeight());
+    weightWords = asWords(op.weight);
     if (hasWords)
-      activationWords = asWords(op.getLhs());
+      activationWords = asWords(op.lhs);
     int64_t rowGroups = llvm::divideCeil(n, rows);
     Value count = b.mul(b.ceilDiv(tokenCount, tokens), rowGroups);
     b.forGroups(count, threads(), [&](Value group, Value thread) {
@@ -127,13 +126,18 @@ private:
   // Sums
   //===--------------------------------------------------------------------===//
 
-  /// Sums of code times activation over the split's blocks: by token and row.
+  /// Sums of code times activation over the split's blocks: by token and row,
+  /// and then, with own sums, those of activations by token.
   SmallVector<Value> sumBlocks(Value split) {
-    return b.shareReduce(split, splits, b.index(blocks),
-                         zeros(tokens * words, isFloat()),
-                         [&](Value block, ValueRange so) {
-                           return addBlock(block, so, {}).first;
-                         });
+    return b.shareReduce(
+        split, splits, b.index(blocks), startBlocks(),
+        [&](Value block, ValueRange so) { return addBlock(block, so); });
+  }
+
+  SmallVector<Value> startBlocks() {
+    SmallVector<Value> initial = zeros(tokens * words, isFloat());
+    llvm::append_range(initial, zeros(ownSums() ? tokens : 0, false));
+    return initial;
   }
 
   /// Scaled sums of weight times activation over the split's groups, f32.
@@ -142,49 +146,45 @@ private:
     return b.shareReduce(
         split, splits, b.index(groups), zeros(tokens * words, true),
         [&](Value group, ValueRange so) {
-          SmallVector<Value> initial = zeros(tokens * words, isFloat());
-          llvm::append_range(initial, zeros(ownSums() ? tokens : 0, false));
           Value first = b.mul(group, perGroup);
-          SmallVector<Value> part =
-              b.reduce(first, b.add(first, perGroup), 1, initial,
-                       [&](Value block, ValueRange state) {
-                         auto [sums, own] =
-                             addBlock(block, state.take_front(tokens * words),
-                                      state.drop_front(tokens * words));
-                         llvm::append_range(sums, own);
-                         return sums;
-                       });
+          SmallVector<Value> part = b.reduce(
+              first, b.add(first, perGroup), 1, startBlocks(),
+              [&](Value block, ValueRange so) { return addBlock(block, so); });
           SmallVector<Value> totals;
           for (int64_t i = 0; i < tokens * words; ++i) {
             Value own = ownSums() ? part[tokens * words + i / words] : Value();
-            Value value = finish(part[i], own);
+            Value value = toFloat(finish(part[i], own));
             Value scale =
-                b.load(op.getScale(), {group, existing(b.add(row, i % words))});
+                b.load(op.scale, {group, existing(b.add(row, i % words))});
             totals.push_back(b.fma(value, scale, so[i]));
           }
           return totals;
         });
   }
 
-  bool ownSums() const { return groups > 1 && element.isInteger(8); }
+  /// The sums of activations that offset codes need are not known beforehand.
+  bool ownSums() const {
+    return element.isInteger(8) && (groups > 1 || !op.sum);
+  }
 
   /// Rows beyond N exist in the weights only.
   Value existing(Value r) {
     return n % packing.getRows() ? b.minimumIndex(r, b.index(n - 1)) : r;
   }
 
-  std::pair<SmallVector<Value>, SmallVector<Value>>
-  addBlock(Value block, ValueRange sums, ValueRange own) {
-    SmallVector<Value> acc(sums), activationSums(own);
+  SmallVector<Value> addBlock(Value block, ValueRange state) {
+    SmallVector<Value> acc(state.take_front(tokens * words)),
+        activationSums(state.drop_front(tokens * words));
     SmallVector<Value> codes = loadWords(
         weightWords, b.add(firstWord, b.mul(block, packing.getRows())), words);
     for (int64_t t = 0; t < tokens; ++t) {
-      if (hasWords || element.isInteger(8))
+      if (element.isInteger(8))
         addBytes(block, t, codes, acc, activationSums);
       else
         addWide(block, t, codes, acc);
     }
-    return {acc, activationSums};
+    llvm::append_range(acc, activationSums);
+    return acc;
   }
 
   void addBytes(Value block, int64_t t, ArrayRef<Value> codes,
@@ -225,8 +225,7 @@ private:
       for (int64_t byte = 0; byte < 4; ++byte) {
         Value value = b.create<arith::ExtUIOp>(
             b.getI32Type(),
-            b.load(op.getLhs(),
-                   {tokenRows[t], b.add(first, 4 * field + byte)}));
+            b.load(op.lhs, {tokenRows[t], b.add(first, 4 * field + byte)}));
         word = b.create<arith::OrIOp>(
             word, b.createOrFold<arith::ShLIOp>(value, b.i32(8 * byte)));
       }
@@ -236,7 +235,7 @@ private:
   }
 
   int64_t packedColumns() {
-    return cast<MemRefType>(op.getLhs().getType()).getDimSize(1);
+    return cast<MemRefType>(op.lhs.getType()).getDimSize(1);
   }
 
   /// For activations that bytes do not hold: i16, and floats.
@@ -247,7 +246,7 @@ private:
     for (int64_t field = 0; field < fields(); ++field)
       for (int64_t byte = 0; byte < 4; ++byte) {
         Value activation =
-            b.load(op.getLhs(), {tokenRows[t], b.add(first, 4 * field + byte)});
+            b.load(op.lhs, {tokenRows[t], b.add(first, 4 * field + byte)});
         activation = isFloat()
                          ? b.toFloat(activation)
                          : b.create<arith::ExtSIOp>(b.getI32Type(), activation)
@@ -289,17 +288,20 @@ private:
   // Epilogue
   //===--------------------------------------------------------------------===//
 
-  /// Sums of code times activation to sums of weight times activation, f32.
+  /// Sums of code times activation to sums of weight times activation.
   Value finish(Value codeSum, Value activationSum) {
-    if (isFloat())
+    if (!element.isInteger(8))
       return codeSum;
-    if (element.isInteger(8)) {
-      // Ternary codes are w + 1; binary ones (w + 1) / 2.
-      if (codeBits == 1)
-        codeSum = b.add(codeSum, codeSum);
-      codeSum = b.sub(codeSum, activationSum);
-    }
-    return b.create<arith::SIToFPOp>(b.getF32Type(), codeSum);
+    // Ternary codes are w + 1; binary ones (w + 1) / 2.
+    if (codeBits == 1)
+      codeSum = b.add(codeSum, codeSum);
+    return b.sub(codeSum, activationSum);
+  }
+
+  Value toFloat(Value sum) {
+    return isFloat()
+               ? sum
+               : b.create<arith::SIToFPOp>(b.getF32Type(), sum).getResult();
   }
 
   void epilogue(ArrayRef<Value> sums) {
@@ -307,30 +309,39 @@ private:
       Value token = b.add(firstToken, t);
       for (int64_t w = 0; w < words; ++w) {
         Value output = b.add(row, w), total = sums[t * words + w];
+        Value own =
+            ownSums() && groups == 1 ? sums[tokens * words + t] : Value();
         Value exists = b.less(output, b.index(n));
         if (tokens > 1)
           exists = b.create<arith::AndIOp>(exists, b.less(token, tokenCount));
-        b.when(exists, [&] { storeOutput(total, token, output); });
+        b.when(exists, [&] { storeOutput(total, own, token, output); });
       }
     }
   }
 
-  void storeOutput(Value total, Value token, Value output) {
+  void storeOutput(Value total, Value own, Value token, Value output) {
     Value value = total;
     if (groups == 1) {
-      bool corrects = element.isInteger(8);
-      value = finish(total, corrects ? b.load(op.getSum(), token) : Value());
+      if (!own && element.isInteger(8))
+        own = b.load(op.sum, token);
+      value = finish(total, own);
     }
-    if (Value steps = op.getStep()) {
-      bool shared = cast<MemRefType>(steps.getType()).getDimSize(0) == 1;
-      value = b.create<arith::MulFOp>(
-          value, b.load(steps, shared ? b.index(0) : token));
+    if (cast<MemRefType>(op.output.getType()).getElementType().isInteger(32)) {
+      b.store(value, op.output, {token, output});
+      return;
     }
     if (groups == 1)
-      value = b.create<arith::MulFOp>(value, loadOutput(op.getScale(), output));
-    if (Value bias = op.getBias())
-      value = b.create<arith::AddFOp>(value, loadOutput(bias, output));
-    b.store(activate(value), op.getOutput(), {token, output});
+      value = toFloat(value);
+    if (op.step) {
+      bool shared = cast<MemRefType>(op.step.getType()).getDimSize(0) == 1;
+      value = b.create<arith::MulFOp>(
+          value, b.load(op.step, shared ? b.index(0) : token));
+    }
+    if (op.scale && groups == 1)
+      value = b.create<arith::MulFOp>(value, loadOutput(op.scale, output));
+    if (op.bias)
+      value = b.create<arith::AddFOp>(value, loadOutput(op.bias, output));
+    b.store(activate(value), op.output, {token, output});
   }
 
   Value loadOutput(Value memref, Value output) {
@@ -339,22 +350,22 @@ private:
   }
 
   Value activate(Value value) {
-    if (op.getActivation() == Activation::None)
+    if (op.activation == Activation::None)
       return value;
     Value zero = b.f32(0);
     // NaN passes, as it does in the graph's Relu.
     Value negative =
         b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
     value = b.create<arith::SelectOp>(negative, zero, value);
-    if (op.getActivation() == Activation::ReluSquared)
+    if (op.activation == Activation::ReluSquared)
       value = b.create<arith::MulFOp>(value, value);
     return value;
   }
 
   LaunchBuilder &b;
-  LinearOp op;
+  const LowBitMatmul &op;
   PackingAttr packing;
-  int64_t n, k, blocks, codeBits, groups;
+  int64_t n, k, blocks, codeBits, groups = 1;
   Type element;
   bool hasWords; // activations are read as words
   int64_t rows = 1, words = 1, splits = 1, tokens = 1;
@@ -365,16 +376,14 @@ private:
 
 } // namespace
 
-LogicalResult bitnet::launchLinear(LaunchBuilder &b, LinearOp op) {
-  if (!op.getPacking())
-    return op.emitOpError(
+LogicalResult bitnet::launchMatmul(LaunchBuilder &b,
+                                   const LowBitMatmul &matmul) {
+  if (!matmul.packing)
+    return matmul.op->emitOpError(
         "has weights that are not packed: run the layout phase first");
-  if (op.getPacking()->getUnit() != 4)
-    return op.emitOpError("has weights packed in units of ")
-           << op.getPacking()->getUnit() << " bytes; a GPU reads units of 4";
-  if (op.getLowering() != Lowering::Auto && op.getLowering() != Lowering::Dot)
-    return op.emitOpError("has no '") << stringifyLowering(op.getLowering())
-                                      << "' lowering on a GPU; expected dot";
-  LinearLaunch(b, op).run();
+  if (matmul.packing->getUnit() != 4)
+    return matmul.op->emitOpError("has weights packed in units of ")
+           << matmul.packing->getUnit() << " bytes; a GPU reads units of 4";
+  LinearLaunch(b, matmul).run();
   return success();
 }

@@ -8,6 +8,7 @@
 #ifndef BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
 #define BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
 
+#include "../BitNetToVector/Lowerings.h"
 #include "LaunchBuilder.h"
 
 namespace bitnet {
@@ -20,7 +21,8 @@ mlir::LogicalResult launchNorm(LaunchBuilder &builder, NormOp op);
 mlir::LogicalResult launchRotary(LaunchBuilder &builder, RotaryOp op);
 mlir::LogicalResult launchCacheUpdate(LaunchBuilder &builder, CacheUpdateOp op);
 mlir::LogicalResult launchAttention(LaunchBuilder &builder, AttentionOp op);
-mlir::LogicalResult launchLinear(LaunchBuilder &builder, LinearOp op);
+mlir::LogicalResult launchMatmul(LaunchBuilder &builder,
+                                 const LowBitMatmul &matmul);
 
 } // namespace bitnet
 

@@ -1,11 +1,10 @@
 // RUN: bitnet-opt %s --split-input-file --verify-diagnostics --convert-bitnet-to-gpu
 
 module attributes {bitnet.target = #bitnet.target<"vulkan", triple = "spirv-unknown-vulkan", cpu = "", features = []>} {
-func.func @lowering(%x: memref<1x384xi8>, %w: memref<12288xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x128xf32>) {
-  // expected-error @below {{has no 'addsub' lowering on a GPU; expected dot}}
-  bitnet.linear ins(%x, %w, %s : memref<1x384xi8>, memref<12288xi8>, memref<1xf32>)
-    quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x128xf32>)
-    {packing = #bitnet.packing<planes2, rows = 64>, rows = 128 : i64, columns = 384 : i64, lowering = #bitnet.lowering<addsub>}
+func.func @prepare(%x: memref<4x384xi8>, %y: memref<4x6144xi8>) {
+  // expected-error @below {{has no kernel: the layout phase decomposes it}}
+  bitnet.prepare ins(%x : memref<4x384xi8>) outs(%y : memref<4x6144xi8>)
+    {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>}
   return
 }
 }

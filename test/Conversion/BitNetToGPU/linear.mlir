@@ -55,3 +55,19 @@ func.func @floats(%x: memref<?x32xf32>, %w: memref<256xi8>, %s: memref<20xf32>, 
   return
 }
 }
+
+// -----
+
+// Sums alone: the activations' own are added up on the way. What the CPU calls another lowering is
+// the same kernel.
+// CHECK-LABEL: func.func @sums
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (i32, i32)
+// CHECK: arith.subi {{.*}} : i32
+// CHECK: memref.store {{.*}} : memref<1x128xi32>
+module attributes {bitnet.target = #bitnet.target<"vulkan", triple = "spirv-unknown-vulkan", cpu = "", features = []>} {
+func.func @sums(%x: memref<1x384xi8>, %w: memref<12288xi8>, %y: memref<1x128xi32>) {
+  bitnet.matmul ins(%x, %w : memref<1x384xi8>, memref<12288xi8>) outs(%y : memref<1x128xi32>)
+    {packing = #bitnet.packing<planes2, rows = 64>, rows = 128 : i64, columns = 384 : i64, lowering = #bitnet.lowering<addsub>}
+  return
+}
+}
