@@ -12,6 +12,8 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -315,6 +317,40 @@ private:
     body.eraseArguments(0, count);
     function.setFunctionType(
         FunctionType::get(function.getContext(), types, {}));
+    markBuffers(body);
+  }
+
+  /// The kernel's argument that a launch's buffer is a view of; null if that is
+  /// not known to overlap no other.
+  static Value getUnaliasedRoot(Value buffer) {
+    buffer =
+        cast<UnrealizedConversionCastOp>(buffer.getDefiningOp()).getOperand(0);
+    while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
+      buffer = view.getViewSource();
+    auto argument = dyn_cast<BlockArgument>(buffer);
+    auto kernel =
+        argument
+            ? dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp())
+            : FunctionOpInterface();
+    return kernel && kernel.getArgAttr(argument.getArgNumber(), "llvm.noalias")
+               ? buffer
+               : Value();
+  }
+
+  /// What overlaps no other buffer of the launch, and what is only read.
+  void markBuffers(Block &body) {
+    llvm::DenseMap<Value, unsigned> counts;
+    for (auto [operand, argument] : buffers)
+      ++counts[getUnaliasedRoot(operand)];
+    for (auto [i, pair] : llvm::enumerate(buffers)) {
+      Value root = getUnaliasedRoot(pair.first);
+      if (!root || counts[root] != 1)
+        continue;
+      function.setArgAttr(i, "llvm.noalias", b.getUnitAttr());
+      if (llvm::none_of(body.getArgument(i).getUsers(),
+                        llvm::IsaPred<memref::StoreOp>))
+        function.setArgAttr(i, "llvm.readonly", b.getUnitAttr());
+    }
   }
 
   /// Indices of a device have 32 bits. A number that does not fit stays out of

@@ -12,6 +12,8 @@ using namespace bitnet;
 
 /// Threads of a group where each has its own element.
 static constexpr int64_t elementThreads = 256;
+/// Parts that a thread combines alone rather than wait for others.
+static constexpr int64_t maxSequential = 8;
 /// The workgroups that every device launches along a dimension.
 static constexpr int64_t maxGroups = 65535;
 
@@ -97,55 +99,74 @@ void LaunchBuilder::when(Value condition, llvm::function_ref<void()> body) {
   body();
 }
 
+/// Combines registers across the lanes of a subgroup that lie `width`, 2 *
+/// width,
+/// ... apart, without waiting.
+Value LaunchBuilder::reduceLanes(Value value, int64_t lanes, int64_t width,
+                                 Combine combine) {
+  for (int64_t offset = lanes / 2; offset >= width; offset /= 2) {
+    auto shuffle = create<gpu::ShuffleOp>(value, i32(offset), i32(lanes),
+                                          gpu::ShuffleMode::XOR);
+    value = combine(value, shuffle.getShuffleResult());
+  }
+  return value;
+}
+
 SmallVector<Value> LaunchBuilder::reduceStrided(Value thread, int64_t threads,
                                                 int64_t width,
                                                 ValueRange values,
                                                 Combine combine) {
   int64_t count = values.size();
-  Value shared = allocShared(threads * count, values[0].getType());
-  auto place = [&](int64_t i, Value at) { return add(at, index(i * threads)); };
+  SmallVector<Value> parts(values);
+  // What is left to combine after the subgroups: one part of each.
+  int64_t lanes = std::min(device.getShuffleWidth(), threads), left = threads;
+  Value place = thread, stores;
+  if (lanes > width && lanes % width == 0) {
+    for (Value &part : parts)
+      part = reduceLanes(part, lanes, width, combine);
+    if (lanes == threads)
+      return parts;
+    left = threads / lanes * width;
+    Value lane = rem(thread, lanes);
+    place = add(mul(floorDiv(thread, lanes), width), lane);
+    stores = less(lane, index(width));
+  }
+  Value shared = allocShared(left * count, values[0].getType());
+  auto at = [&](int64_t i, Value p) { return add(p, index(i * left)); };
+  auto storeAll = [&] {
+    for (int64_t i = 0; i < count; ++i)
+      store(parts[i], shared, at(i, place));
+  };
   // Readers of the last round are done.
   barrier();
-  for (int64_t i = 0; i < count; ++i)
-    store(values[i], shared, place(i, thread));
-  for (int64_t half = threads / 2; half >= width; half /= 2) {
+  if (stores)
+    when(stores, storeAll);
+  else
+    storeAll();
+  int64_t half = left / 2;
+  for (; half >= width && half * 2 > maxSequential * width; half /= 2) {
     barrier();
     when(less(thread, index(half)), [&] {
       Value other = add(thread, index(half));
       for (int64_t i = 0; i < count; ++i)
-        store(combine(load(shared, place(i, thread)),
-                      load(shared, place(i, other))),
-              shared, place(i, thread));
+        store(combine(load(shared, at(i, thread)), load(shared, at(i, other))),
+              shared, at(i, thread));
     });
   }
   barrier();
+  // The last few one after the other.
+  Value first = width == 1 ? index(0) : rem(thread, width);
   SmallVector<Value> result;
-  for (int64_t i = 0; i < count; ++i)
-    result.push_back(load(shared, place(i, width == 1 ? index(0) : thread)));
+  for (int64_t i = 0; i < count; ++i) {
+    Value total = load(shared, at(i, first));
+    for (int64_t other = width; other < half * 2; other += width)
+      total = combine(total, load(shared, at(i, add(first, index(other)))));
+    result.push_back(total);
+  }
   return result;
 }
 
 Value LaunchBuilder::reduceGroup(Value thread, int64_t threads, Value value,
                                  Combine combine) {
-  int64_t lanes = std::min(device.getShuffleWidth(), threads);
-  if (lanes == 1)
-    return reduceStrided(thread, threads, 1, value, combine)[0];
-  // Within a subgroup, registers are exchanged without waiting.
-  for (int64_t offset = lanes / 2; offset >= 1; offset /= 2) {
-    auto shuffle = create<gpu::ShuffleOp>(value, i32(offset), i32(lanes),
-                                          gpu::ShuffleMode::XOR);
-    value = combine(value, shuffle.getShuffleResult());
-  }
-  if (lanes == threads)
-    return value;
-  Value shared = allocShared(threads / lanes, value.getType());
-  Value isFirst = create<arith::CmpIOp>(arith::CmpIPredicate::eq,
-                                        rem(thread, lanes), index(0));
-  barrier();
-  when(isFirst, [&] { store(value, shared, floorDiv(thread, lanes)); });
-  barrier();
-  value = load(shared, index(0));
-  for (int64_t i = 1; i < threads / lanes; ++i)
-    value = combine(value, load(shared, index(i)));
-  return value;
+  return reduceStrided(thread, threads, 1, value, combine)[0];
 }

@@ -51,7 +51,8 @@ public:
   Value reduceGroup(Value thread, int64_t threads, Value value,
                     Combine combine);
   /// The combination of each of `values` over the threads t, t + width,
-  /// t + 2 * width, ...: valid in the threads below `width`.
+  /// t + 2 * width, ...; both are powers of two. Valid in threads below
+  /// `width`.
   llvm::SmallVector<Value> reduceStrided(Value thread, int64_t threads,
                                          int64_t width, ValueRange values,
                                          Combine combine);
@@ -68,6 +69,7 @@ private:
   llvm::SmallVector<Value> dynamicLoop(Value low, Value high, int64_t step,
                                        ValueRange initial, ReduceBody body);
   Value countGroups(Value count);
+  Value reduceLanes(Value value, int64_t lanes, int64_t width, Combine combine);
 
   const DeviceTarget &device;
 };

@@ -75,6 +75,10 @@ private:
     splits = 1;
     while (splits < units && threads() < 256)
       splits *= 2;
+    // The same number of units for every thread makes the loop's length known.
+    int64_t even = std::gcd(splits, units);
+    if (even * 4 >= splits)
+      splits = even;
   }
 
   /// Bytes as 32-bit words; they are a whole number of words, and aligned.
@@ -129,6 +133,11 @@ private:
   /// Sums of code times activation over the split's blocks: by token and row,
   /// and then, with own sums, those of activations by token.
   SmallVector<Value> sumBlocks(Value split) {
+    if (blocks % splits == 0)
+      return b.reduce(b.index(0), b.index(blocks / splits), 1, startBlocks(),
+                      [&](Value i, ValueRange so) {
+                        return addBlock(b.add(b.mul(i, splits), split), so);
+                      });
     return b.shareReduce(
         split, splits, b.index(blocks), startBlocks(),
         [&](Value block, ValueRange so) { return addBlock(block, so); });

@@ -166,6 +166,7 @@ private:
     std::optional<ArrayRef<int32_t>> block = function.getKnownBlockSize();
     if (!block)
       return function.emitOpError("needs workgroups of a known size");
+    function.removeArgAttrsAttr();
     if (failed(packScalars(function)))
       return failure();
     setStorageClasses(function);

@@ -7,7 +7,7 @@
 // CHECK: %[[BYTES:.*]] = memref.collapse_shape %arg0
 // CHECK: %[[X:.*]] = memref.view %[[BYTES]]
 // CHECK: gpu.launch blocks({{.*}}) in ({{.*}} = %c2{{.*}}) threads({{.*}}) in ({{.*}} = %c256
-// CHECK: scf.for {{.*}} step %c4
+// CHECK: scf.for {{.*}} to %c6{{.*}} step %c1
 // CHECK: memref.load %[[W]]
 // CHECK: memref.load %[[X]]
 // CHECK: arith.muli
