@@ -34,16 +34,18 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
       ->option_text("FILE");
   app.add_option(
          "--target", options.target,
-         "the CPUs to generate code for, comma-separated: native, levels such "
+         "what to generate code for, comma-separated: native, levels such "
          "as\n"
          "x86-64-v3, x86-64-v4+vnni, aarch64+dotprod, or CPUs such as "
-         "cortex-a76. All are\n"
+         "cortex-a76. CPUs are\n"
          "of one architecture; the best that a machine has is picked when it "
          "loads the\n"
          "artifact. Default: the list of the machine at hand; x86-64-default "
          "is\n"
          "x86-64,x86-64-v3,x86-64-v4+vnni, aarch64-default is\n"
-         "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+sve2")
+         "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+sve2. GPUs: vulkan, "
+         "cuda[:sm_80|...]\n"
+         "or rocm[:gfx90a|...], alone or behind CPUs of x86-64")
       ->option_text("LIST");
   app.add_option("--tokenizer", options.tokenizer,
                  "a Hugging Face tokenizer.json to embed, so that bitnet-run "

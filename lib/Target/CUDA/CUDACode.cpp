@@ -8,9 +8,20 @@
 #include "../GPU/LLVMKernels.h"
 
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace bitnet;
+
+/// The first driver that takes the version of PTX that LLVM writes for a chip.
+static StringRef getDriver(StringRef chip) {
+  return llvm::StringSwitch<StringRef>(chip)
+      .Case("sm_80", "cuda11.0")
+      .Case("sm_86", "cuda11.1")
+      .Cases({"sm_89", "sm_90"}, "cuda11.8")
+      .Case("sm_100", "cuda12.7")
+      .Default("cuda12.8");
+}
 
 LogicalResult bitnet::emitCUDA(ModuleOp module, ArtifactVariant &variant,
                                std::string *assembly) {
@@ -24,6 +35,6 @@ LogicalResult bitnet::emitCUDA(ModuleOp module, ArtifactVariant &variant,
   backend.convert = convert;
   variant.device = BN_DEVICE_CUDA;
   auto target = module->getAttrOfType<TargetAttr>("bitnet.target");
-  variant.features = {target.getCpu().str()};
+  variant.features = {target.getCpu().str(), getDriver(target.getCpu()).str()};
   return emitLLVMKernels(module, backend, variant, assembly);
 }

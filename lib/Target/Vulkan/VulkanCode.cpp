@@ -59,6 +59,30 @@ static void addFeatures(spirv::ModuleOp shader, const ArtifactKernel &kernel,
     features.insert("workgroup:" + std::to_string(threads));
 }
 
+/// Bytes of a storage buffer that every device can bind.
+static constexpr int64_t everyRange = 1 << 27;
+
+/// The largest buffer of known size that a launch passes.
+static int64_t getLargestBuffer(ModuleOp module) {
+  int64_t largest = 0;
+  module.walk([&](gpu::LaunchFuncOp launch) {
+    for (Value operand : launch.getKernelOperands()) {
+      auto cast = operand.getDefiningOp<UnrealizedConversionCastOp>();
+      auto type = dyn_cast<MemRefType>(cast ? cast.getOperand(0).getType()
+                                            : operand.getType());
+      if (type && type.hasStaticShape() &&
+          type.getElementType().isIntOrIndexOrFloat()) {
+        int64_t bits = type.getElementType().isIndex()
+                           ? 64
+                           : type.getElementTypeBitWidth();
+        largest = std::max(largest, type.getNumElements() *
+                                        int64_t(llvm::divideCeil(bits, 8)));
+      }
+    }
+  });
+  return largest;
+}
+
 static std::string toBytes(ArrayRef<uint32_t> words) {
   return std::string(reinterpret_cast<const char *>(words.data()),
                      words.size() * sizeof(uint32_t));
@@ -89,6 +113,8 @@ LogicalResult bitnet::emitVulkan(ModuleOp module, ArtifactVariant &variant,
     variant.codes.push_back(toBytes(binary));
     addFeatures(shader, described, features);
   }
+  if (int64_t bytes = getLargestBuffer(module); bytes > everyRange)
+    features.insert("bufferbytes:" + std::to_string(bytes));
   variant.device = BN_DEVICE_VULKAN;
   variant.features.assign(features.begin(), features.end());
   return success();

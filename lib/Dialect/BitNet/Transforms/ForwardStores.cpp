@@ -8,7 +8,10 @@
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 namespace bitnet {
@@ -17,6 +20,11 @@ namespace bitnet {
 } // namespace bitnet
 
 using namespace mlir;
+
+static bool isOnOneElement(linalg::LinalgOp op) {
+  return llvm::all_of(op.getStaticLoopRanges(),
+                      [](int64_t extent) { return extent == 1; });
+}
 
 /// An allocation that only loads and stores of elements touch.
 static bool isScalarMemory(Value memref) {
@@ -54,9 +62,46 @@ static Value findStored(memref::LoadOp load) {
   return {};
 }
 
+/// Whether all that touches the memory is on one element: loads, stores and
+/// linalg ops.
+static bool holdsScalar(Value memref) {
+  auto alloc = memref.getDefiningOp<memref::AllocOp>();
+  if (!alloc || !alloc.getType().hasStaticShape() ||
+      alloc.getType().getNumElements() != 1)
+    return false;
+  return llvm::all_of(memref.getUsers(), [](Operation *user) {
+    auto op = dyn_cast<linalg::LinalgOp>(user);
+    return isa<memref::LoadOp, memref::StoreOp, memref::DeallocOp>(user) ||
+           (op && isOnOneElement(op));
+  });
+}
+
+/// Makes loads, arithmetic and stores of the ops whose results are scalars that
+/// only the entry reads.
+static void lowerScalarOps(func::FuncOp function) {
+  SmallVector<linalg::LinalgOp> ops;
+  function.walk([&](linalg::LinalgOp op) {
+    if (isOnOneElement(op) && op.hasPureBufferSemantics() &&
+        llvm::all_of(op.getDpsInits(), holdsScalar))
+      ops.push_back(op);
+  });
+  IRRewriter rewriter(function.getContext());
+  for (linalg::LinalgOp op : ops) {
+    rewriter.setInsertionPoint(op);
+    FailureOr<linalg::LinalgLoops> loops =
+        linalg::linalgOpToLoops(rewriter, op);
+    if (failed(loops))
+      continue;
+    rewriter.eraseOp(op);
+    for (Operation *loop : *loops)
+      (void)cast<scf::ForOp>(loop).promoteIfSingleIteration(rewriter);
+  }
+}
+
 namespace {
 struct ForwardStores : bitnet::impl::ForwardStoresBase<ForwardStores> {
   void runOnOperation() override {
+    lowerScalarOps(getOperation());
     SmallVector<memref::LoadOp> loads;
     getOperation().walk([&](memref::LoadOp load) { loads.push_back(load); });
     for (memref::LoadOp load : loads)

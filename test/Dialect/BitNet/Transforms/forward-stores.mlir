@@ -34,3 +34,38 @@ func.func @keep(%a: index, %i: index, %m: memref<2xindex>) -> (index, index, ind
   %2 = memref.load %o[%c0] : memref<2xindex>
   return %0, %1, %2 : index, index, index
 }
+
+// The check of an index: one number from the host's memory, no op on buffers.
+// CHECK-LABEL: func @check
+// CHECK-NOT: linalg
+// CHECK: memref.load %arg0[%{{.*}}] : memref<1xi64>
+// CHECK: arith.minsi
+// CHECK-NOT: memref.load
+// CHECK: return
+func.func @check(%ids: memref<1xi64>) -> i64 {
+  %m = arith.constant 9 : i64
+  %s = memref.alloc() : memref<i64>
+  linalg.fill ins(%m : i64) outs(%s : memref<i64>)
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> ()>], iterator_types = ["reduction"]}
+      ins(%ids : memref<1xi64>) outs(%s : memref<i64>) {
+  ^bb0(%i: i64, %o: i64):
+    %0 = arith.minsi %i, %o : i64
+    linalg.yield %0 : i64
+  }
+  %1 = memref.load %s[] : memref<i64>
+  return %1 : i64
+}
+
+// What another op reads stays in memory.
+// CHECK-LABEL: func @shared
+// CHECK: linalg.fill
+func.func @shared(%v: f32, %y: memref<8xf32>) {
+  %s = memref.alloc() : memref<1xf32>
+  linalg.fill ins(%v : f32) outs(%s : memref<1xf32>)
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%s : memref<1xf32>) outs(%y : memref<8xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    linalg.yield %i : f32
+  }
+  return
+}

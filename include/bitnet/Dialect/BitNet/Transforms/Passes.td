@@ -189,7 +189,9 @@ def ForwardStores : Pass<"bitnet-forward-stores", "::mlir::func::FuncOp"> {
     A load at constant indices from an allocation that nothing but loads and stores
     of elements touches becomes the value that its block stored there last. Shapes
     that a reshape reads pass through such memory; on a device, each load would wait
-    for it.
+    for it. So do scalars that linalg ops on one element compute for the function
+    alone, the check of an index, say: those become loads, arithmetic and stores
+    first.
 
     ```mlir
     memref.store %n, %shape[%c0] : memref<2xindex>
@@ -198,6 +200,8 @@ def ForwardStores : Pass<"bitnet-forward-stores", "::mlir::func::FuncOp"> {
 
     uses `%n` in place of `%0`.
   }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
   let statistics = [
     Statistic<"numForwarded", "forwarded", "loads replaced">];
 }
