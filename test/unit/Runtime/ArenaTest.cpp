@@ -138,8 +138,9 @@ TEST(ArenaSource, IsNotTouched) {
     bn_arena_reset(arena.get());
     for (int i = 0; i < 4; ++i)
       again.push_back(bn_arena_allocate(arena.get(), 1000));
-    if (call)
+    if (call) {
       EXPECT_EQ(again, first);
+    }
     first = again;
   }
   // What is not used goes back to the source.
