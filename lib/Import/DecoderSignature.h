@@ -1,5 +1,4 @@
-//===- DecoderSignature.h - Which inputs make a graph a decoder --*- C++
-//-*-===//
+//===- DecoderSignature.h - Which inputs make a graph a decoder -----------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

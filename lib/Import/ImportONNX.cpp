@@ -33,7 +33,8 @@ public:
            const bitnet::ImportOptions &options)
       : path(path), context(context), options(options),
         file(FileLineColLoc::get(&context, path, 0, 0)),
-        reader(llvm::sys::path::parent_path(path).str(), file) {}
+        reader(llvm::sys::path::parent_path(path).str(), options.outputs,
+               file) {}
 
   OwningOpRef<ModuleOp> run();
 

@@ -124,6 +124,12 @@ TensorReader::openExternal(StringRef location, StringRef tensor) {
   }
   SmallString<256> path(modelFolder);
   llvm::sys::path::append(path, location);
+  for (StringRef output : outputs)
+    if (llvm::sys::fs::equivalent(path, output)) {
+      emitError(tensor) << "external data file '" << location
+                        << "' is to be written: expected another output";
+      return nullptr;
+    }
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   if (!buffer) {

@@ -30,9 +30,11 @@ mlir::Type getElementType(int32_t dataType, mlir::MLIRContext *context);
 /// Makes constants of tensors, mapping each external file once.
 class TensorReader {
 public:
-  /// External files lie in `modelFolder` or below. Errors name `file`.
-  TensorReader(std::string modelFolder, mlir::Location file)
-      : modelFolder(std::move(modelFolder)), file(file) {}
+  /// External files lie in `modelFolder` or below, and are none of `outputs`.
+  /// Errors name `file`.
+  TensorReader(std::string modelFolder, llvm::ArrayRef<std::string> outputs,
+               mlir::Location file)
+      : modelFolder(std::move(modelFolder)), outputs(outputs), file(file) {}
 
   /// A constant of `tensor`, whose raw data moves into it. Emits an error and
   /// returns null if the data does not fit the type.
@@ -55,6 +57,7 @@ private:
   mlir::InFlightDiagnostic emitError(llvm::StringRef tensor);
 
   std::string modelFolder;
+  llvm::ArrayRef<std::string> outputs;
   mlir::Location file;
   llvm::StringMap<std::shared_ptr<llvm::MemoryBuffer>> externalFiles;
 };

@@ -7,12 +7,14 @@
 
 #include "bitnet/Pipelines/Compiler.h"
 
+#include "InputChecks.h"
+
 #include "bitnet/Conversion/BitNetToVector/BitNetToVector.h"
 #include "bitnet/Import/ImportONNX.h"
 #include "bitnet/Pipelines/LoopsPhase.h"
 #include "bitnet/Pipelines/Manifest.h"
-#include "bitnet/Support/RawElements.h"
 #include "bitnet/Pipelines/Targets.h"
+#include "bitnet/Support/RawElements.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/CodeGen.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -86,10 +88,8 @@ private:
   }
 
   LogicalResult readOptions() {
-    for (StringRef other : {options.input, options.tokenizer})
-      if (llvm::sys::fs::equivalent(options.output, other))
-        return error("the output '" + options.output +
-                     "' is an input: expected another file");
+    if (llvm::Error failure = checkFiles(options))
+      return error(std::move(failure));
     auto targets = parseTargets(&context, options.target);
     if (!targets)
       return error(targets.takeError());
@@ -124,15 +124,18 @@ private:
           })))
         return failure();
       phase = detectPhase(*module);
-      return phase >= Phase::LLVM
-                 ? error("'" + input +
-                         "' is past the loops phase; expected onnx, bitnet, "
-                         "packed or loops IR")
-                 : success();
+      if (phase >= Phase::LLVM)
+        return error("'" + input +
+                     "' is past the loops phase; expected onnx, bitnet, "
+                     "packed or loops IR");
+      return verifyModel(*module);
     }
     if (failed(timed("import", [&] {
           ImportOptions import;
           import.chunk = options.chunk;
+          import.outputs = {options.output};
+          if (!options.report.empty())
+            import.outputs.push_back(options.report);
           module = importONNX(input, context, import);
           return success(static_cast<bool>(module));
         })))
@@ -220,11 +223,11 @@ private:
       (*result)->setAttr("bitnet.target", variant);
     else if (llvm::Error failure = setTarget(*result, variant))
       return error(std::move(failure));
-    return runPasses(
-        ("loops " + variant.getName()).str(), *result,
-        [&](OpPassManager &manager) {
-          buildLoopsPhase(manager, getLoopsOptions(isDevice(variant)));
-        });
+    return runPasses(("loops " + variant.getName()).str(), *result,
+                     [&](OpPassManager &manager) {
+                       buildLoopsPhase(manager,
+                                       getLoopsOptions(isDevice(variant)));
+                     });
   }
 
   LogicalResult emitOneVariant() {

@@ -18,8 +18,7 @@
 using namespace mlir;
 using namespace bitnet;
 
-/// ONNX's TensorProto.DataType of an element type, 0 where there is none.
-static uint32_t getDataType(Type type) {
+uint32_t bitnet::getDataType(Type type) {
   if (type.isF32())
     return 1;
   if (type.isF16())
@@ -192,7 +191,7 @@ bitnet::findStopTokens(StringRef tokenizerJson, ArrayRef<std::string> wanted) {
   }
   for (StringRef text : wanted) {
     int64_t id;
-    if (!text.getAsInteger(10, id))
+    if (!text.getAsInteger(10, id) && id >= 0)
       ids.push_back(id);
     else if (auto it = tokens.find(text); it != tokens.end())
       ids.push_back(it->second);

@@ -5,12 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CheckTokenizer.h"
 #include "CommandLine.h"
 #include "bitnet/Pipelines/Compiler.h"
 #include "bitnet/Pipelines/Registration.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
@@ -72,43 +74,33 @@ private:
   bool shown;
 };
 
-/// The file of --report, open before the work begins; gone unless kept.
-class ReportFile {
-public:
-  explicit ReportFile(StringRef path) : path(path) {}
+bool checkTokenizer(StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  std::string message;
+  if (!buffer)
+    message = "cannot read the tokenizer '" + path.str() +
+              "': " + buffer.getError().message();
+  else if (std::string why = findTokenizerError((*buffer)->getBuffer());
+           !why.empty())
+    message = "the tokenizer '" + path.str() + "' cannot be used: " + why;
+  return message.empty() || fail(message) == 0;
+}
 
-  bool open() {
-    if (path.empty())
-      return true;
-    std::error_code code;
-    file = std::make_unique<llvm::ToolOutputFile>(path, code,
-                                                  llvm::sys::fs::OF_None);
-    return !code || isError(code);
+LogicalResult writeReport(StringRef path, const CompileReport &report) {
+  std::error_code code;
+  llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_None);
+  if (!code) {
+    file.os() << report.toJSON();
+    file.os().close();
+    code = file.os().error();
+    file.os().clear_error();
   }
-
-  bool write(const CompileReport &report) {
-    if (!file)
-      return true;
-    file->os() << report.toJSON();
-    file->os().close();
-    std::error_code code = file->os().error();
-    file->os().clear_error();
-    if (code)
-      return isError(code);
-    file->keep();
-    return true;
-  }
-
-private:
-  bool isError(std::error_code code) {
-    file.reset();
-    (void)fail("cannot write the report '" + path + "': " + code.message());
-    return false;
-  }
-
-  std::string path;
-  std::unique_ptr<llvm::ToolOutputFile> file;
-};
+  if (code)
+    return fail("cannot write the report '" + path + "': " + code.message()),
+           failure();
+  file.keep();
+  return success();
+}
 
 } // namespace
 
@@ -121,6 +113,7 @@ int main(int argc, char **argv) {
   options.input = line.model;
   options.output = line.output;
   options.target = line.target;
+  options.report = line.report;
   options.tokenizer = line.tokenizer;
   options.stopTokens = line.stopTokens;
   options.phases.maxContext = line.maxContext;
@@ -137,6 +130,9 @@ int main(int argc, char **argv) {
                   "'; expected onnx, bitnet, packed, loops, llvm, asm or obj");
     options.stopAfter = *phase;
   }
+
+  if (!line.tokenizer.empty() && !checkTokenizer(line.tokenizer))
+    return 1;
 
   DialectRegistry registry;
   registerDialects(registry);
@@ -159,20 +155,12 @@ int main(int argc, char **argv) {
                    << "\n";
     return success();
   });
-  for (StringRef other : {line.model, line.output, line.tokenizer})
-    if (!line.report.empty() &&
-        (line.report == other || llvm::sys::fs::equivalent(line.report, other)))
-      return fail("the report '" + line.report +
-                  "' is an input or the output: expected another file");
-  ReportFile reportFile(line.report);
-  if (!reportFile.open())
-    return 1;
   CompileReport report;
   if (failed(compileModel(context, options, report,
                           [&](StringRef phase) { progress.show(phase); })))
     return 1;
   progress.clear();
-  if (!reportFile.write(report)) {
+  if (!line.report.empty() && failed(writeReport(line.report, report))) {
     llvm::sys::fs::remove(line.output);
     return 1;
   }

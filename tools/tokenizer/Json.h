@@ -38,7 +38,6 @@ public:
 
   bool isNull() const { return value->is_null(); }
   bool isString() const { return value->is_string(); }
-  bool isArray() const { return value->is_array(); }
 
   /// The number of elements of what must be an array.
   size_t size() const {

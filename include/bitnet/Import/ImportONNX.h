@@ -22,6 +22,8 @@ struct ImportOptions {
   bool specialize = true;
   /// The tokens that @prefill takes.
   int64_t chunk = 32;
+  /// Files that the caller will write: none of them may be external data.
+  std::vector<std::string> outputs;
 };
 
 /// Reads an ONNX model (a protobuf, or ONNX's text format in a file that ends

@@ -18,6 +18,7 @@ namespace bitnet {
 struct CompileOptions {
   std::string input; // .onnx, or .mlir of any phase
   std::string output;
+  std::string report; // that the caller writes afterwards; may be empty
   std::string target; // a list; empty: every variant of the host's architecture
   std::string tokenizer; // a tokenizer.json to embed; may be empty
   std::vector<std::string> stopTokens; // ids or texts; empty: by the tokenizer

@@ -14,6 +14,9 @@
 
 namespace bitnet {
 
+/// ONNX's TensorProto.DataType of an element type, 0 where there is none.
+uint32_t getDataType(mlir::Type type);
+
 /// Notes the ONNX element type of every argument and result of every entry,
 /// which later phases erase (unsigned integers become signless), as
 /// `bitnet.dtype`.

@@ -1,5 +1,4 @@
-//===- LowBitMatrix.h - Low-bit matrices, told by their values ---*- C++
-//-*-===//
+//===- LowBitMatrix.h - Low-bit matrices, told by their values --*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

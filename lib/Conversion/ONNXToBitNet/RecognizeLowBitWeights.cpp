@@ -85,15 +85,20 @@ static DenseElementsAttr makeScaleAttr(MLIRContext *context,
       ArrayRef<float>(scales));
 }
 
-LowBitConstant
-RecognizeLowBitWeights::makeConstant(const WeightSource &source) {
-  std::vector<float> sample = source.readSample();
-  if (!isLowBitGroup(sample))
-    return {};
+static std::optional<LowBitMatrix> readMatrix(const WeightSource &source) {
+  if (auto matrix = readIntegerMatrix(source))
+    return matrix;
+  if (!isLowBitGroup(source.readSample()))
+    return std::nullopt;
   auto values = source.read();
   if (!values)
-    return {};
-  auto matrix = detectLowBitMatrix(*values, source.outputs, source.inputs);
+    return std::nullopt;
+  return detectLowBitMatrix(*values, source.outputs, source.inputs);
+}
+
+LowBitConstant
+RecognizeLowBitWeights::makeConstant(const WeightSource &source) {
+  auto matrix = readMatrix(source);
   if (!matrix)
     return {};
   (matrix->isBinary ? numBinary : numTernary) += 1;

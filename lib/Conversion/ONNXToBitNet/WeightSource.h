@@ -1,5 +1,4 @@
-//===- WeightSource.h - Constant weights through views and scales ---*- C++
-//-*-===//
+//===- WeightSource.h - Constant weights through views ----------*- C++ -*-===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,6 +7,8 @@
 
 #ifndef BITNET_LIB_CONVERSION_ONNXTOBITNET_WEIGHTSOURCE_H
 #define BITNET_LIB_CONVERSION_ONNXTOBITNET_WEIGHTSOURCE_H
+
+#include "LowBitMatrix.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Value.h"
@@ -41,6 +42,10 @@ struct WeightSource {
 /// Reshape and DequantizeLinear.
 std::optional<WeightSource> matchWeightSource(mlir::Value value,
                                               bool outputsFirst);
+
+/// The matrix where integers of up to 8 bits hold it, each -1, 0 or 1 from its
+/// zero point, with scales as bitnet.linear has them; else nothing.
+std::optional<LowBitMatrix> readIntegerMatrix(const WeightSource &source);
 
 } // namespace bitnet
 

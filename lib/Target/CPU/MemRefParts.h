@@ -1,5 +1,4 @@
-//===- MemRefParts.h - Memrefs from pointers and extents, and back --*- C++
-//-*-===//
+//===- MemRefParts.h - Memrefs from pointers and extents, and back --------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- MemoryFunctions.h - memcpy, memmove and memset of an artifact --*- C++
-//-*-===//
+//===- MemoryFunctions.h - memcpy, memmove and memset of an artifact ------===//
 //
 // Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -66,8 +66,11 @@ public:
       for (Operation *user : view.getUsers()) {
         if (isCarriedBy(user))
           return false;
-        // The view itself touches no memory.
-        if (isa<ViewLikeOpInterface>(user) && user->getBlock() == &body)
+        // The view itself touches no memory of what it views, though it may
+        // read its shape from another buffer.
+        if (auto viewOp = dyn_cast<ViewLikeOpInterface>(user);
+            viewOp && viewOp.getViewSource() == view &&
+            user->getBlock() == &body)
           continue;
         unsigned use = positions.lookup(body.findAncestorOpInBlock(*user));
         buffer.first = std::min(buffer.first, use);

@@ -7,6 +7,9 @@
 
 #include "WeightPacking.h"
 #include "bitnet/Support/RawElements.h"
+#include "llvm/Support/Endian.h"
+
+#include <cstring>
 
 using namespace mlir;
 using namespace bitnet;
@@ -18,26 +21,80 @@ WeightReader::WeightReader(ConstantOp op) : data(getRawBytes(op.getValue())) {
   binary = isa<BinaryType>(type.getElementType());
 }
 
-void bitnet::packWeights(const WeightReader &weights, PackingAttr packing,
-                         MutableArrayRef<char> bytes) {
-  int64_t codeBits = packing.getCodeBits(), unit = packing.getUnit();
-  int64_t tile = packing.getRows(), block = packing.getBlock();
-  int64_t blocks = packing.getPaddedColumns(weights.columns()) / block;
+uint32_t WeightReader::getWord(int64_t row, int64_t column) const {
+  int64_t bits = binary ? 1 : 2;
+  uint32_t padding = binary ? 0 : 0x55555555;
+  if (column >= numColumns)
+    return padding;
+  int64_t bit = (row * numColumns + column) * bits;
+  // Rows are not padded: a word may begin within a byte, and at the end lack
+  // some.
+  uint64_t word = 0;
+  size_t count = std::min<size_t>(5, data.size() - bit / 8);
+  std::memcpy(&word, data.data() + bit / 8, count);
+  word = llvm::support::endian::byte_swap<uint64_t>(word,
+                                                    llvm::endianness::little) >>
+         (bit % 8);
+  int64_t left = (numColumns - column) * bits;
+  if (left >= 32)
+    return uint32_t(word);
   // Padding is the weight 0, or -1 where there is no 0; no activation other
   // than zero meets it.
-  char padding = codeBits == 2 ? 0x55 : 0;
-  std::fill(bytes.begin(), bytes.end(), padding);
-  for (int64_t n = 0; n < weights.rows(); ++n) {
-    for (int64_t k = 0; k < weights.columns(); ++k) {
-      int64_t within = k % block, field = within / unit;
-      int64_t offset =
-          ((n / tile * blocks + k / block) * tile + n % tile) * unit +
-          within % unit;
-      int weight = weights.get(n, k);
-      uint8_t code = codeBits == 2 ? weight + 1 : weight > 0;
-      uint8_t mask = codeBits == 2 ? 3 : 1;
-      uint8_t old = bytes[offset] & ~(mask << (field * codeBits));
-      bytes[offset] = char(old | (code << (field * codeBits)));
-    }
+  uint32_t mask = (1u << left) - 1;
+  return (uint32_t(word) & mask) | (padding & ~mask);
+}
+
+/// Codes of 2 bits, of which the one at 4 * i + j moves to 4 * j + i: a 4 x 4
+/// matrix transposed by exchanging pairs of elements, then pairs of pairs.
+static uint32_t transposeQuads(uint32_t word) {
+  uint32_t change = ((word >> 6) ^ word) & 0x00cc00cc;
+  word ^= change ^ (change << 6);
+  change = ((word >> 12) ^ word) & 0x0000f0f0;
+  return word ^ change ^ (change << 12);
+}
+
+/// Bit 4 * i + j moves to 8 * j + i.
+static uint32_t gatherFourths(uint32_t word) {
+  uint32_t result = 0;
+  for (int j = 0; j < 4; ++j)
+    for (int i = 0; i < 8; ++i)
+      result |= ((word >> (4 * i + j)) & 1) << (8 * j + i);
+  return result;
+}
+
+/// Of the codes of a row's block, every `units`-th run of four, from run `part`
+/// on.
+static uint32_t pickRuns(uint64_t codes, int64_t units, int64_t part,
+                         int64_t codeBits) {
+  if (units == 1)
+    return uint32_t(codes);
+  int64_t bits = 4 * codeBits;
+  uint32_t result = 0;
+  for (int64_t field = 0; field < 8 / codeBits; ++field) {
+    uint64_t run = codes >> ((field * units + part) * bits);
+    result |= uint32_t(run & ((1u << bits) - 1)) << (field * bits);
   }
+  return result;
+}
+
+void bitnet::packWeights(const WeightReader &weights, PackingAttr packing,
+                         MutableArrayRef<char> bytes) {
+  int64_t codeBits = packing.getCodeBits(), units = packing.getUnit() / 4;
+  int64_t tile = packing.getRows(), block = packing.getBlock();
+  int64_t blocks = packing.getPaddedColumns(weights.columns()) / block;
+  // Rows beyond the last.
+  std::fill(bytes.begin(), bytes.end(), codeBits == 2 ? 0x55 : 0);
+  for (int64_t n = 0; n < weights.rows(); ++n)
+    for (int64_t i = 0; i < blocks; ++i) {
+      uint64_t codes = weights.getWord(n, i * block);
+      if (units == 2)
+        codes |= uint64_t(weights.getWord(n, i * block + block / 2)) << 32;
+      for (int64_t part = 0; part < units; ++part) {
+        uint32_t word = pickRuns(codes, units, part, codeBits);
+        word = codeBits == 2 ? transposeQuads(word) : gatherFourths(word);
+        int64_t at =
+            (((n / tile * blocks + i) * tile + n % tile) * units + part) * 4;
+        llvm::support::endian::write32le(&bytes[at], word);
+      }
+    }
 }

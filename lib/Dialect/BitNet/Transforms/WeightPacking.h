@@ -20,13 +20,9 @@ public:
 
   int64_t rows() const { return numRows; }
   int64_t columns() const { return numColumns; }
-  /// The weight itself: -1, 0 or 1.
-  int get(int64_t row, int64_t column) const {
-    int64_t i = row * numColumns + column;
-    if (binary)
-      return ((data[i / 8] >> (i % 8)) & 1) ? 1 : -1;
-    return int((uint8_t(data[i / 4]) >> (i % 4 * 2)) & 3) - 1;
-  }
+  /// The 32 bits of codes from a weight on, the first lowest; where the row
+  /// ends before, padding.
+  uint32_t getWord(int64_t row, int64_t column) const;
 
 private:
   llvm::ArrayRef<char> data;

@@ -5,8 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "bitnet/Dialect/ONNX/IR/ElementsData.h"
 #include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
 #include "bitnet/Dialect/ONNX/Transforms/Passes.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -48,6 +50,32 @@ template <typename OpT> struct ToReshape : OpRewritePattern<OpT> {
   }
 };
 
+/// Whether every element of a constant is 1.
+bool isOne(Value value) {
+  ElementsAttr constant;
+  if (!matchPattern(value, m_Constant(&constant)))
+    return false;
+  auto view = ElementsView<double>::get(constant);
+  return view && !view->values().empty() &&
+         llvm::all_of(view->values(), [](double v) { return v == 1.0; });
+}
+
+/// x * 1 and x / 1, as TorchScript writes 127 * (1 / x).
+template <typename OpT> struct DropOne : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpT op,
+                                PatternRewriter &rewriter) const override {
+    Value lhs = op->getOperand(0), rhs = op->getOperand(1);
+    if (std::is_same_v<OpT, MulOp> && isOne(lhs))
+      std::swap(lhs, rhs);
+    if (lhs.getType() != op->getResult(0).getType() || !isOne(rhs))
+      return failure();
+    rewriter.replaceOp(op, lhs);
+    return success();
+  }
+};
+
 struct Simplify : impl::SimplifyBase<Simplify> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
@@ -56,7 +84,7 @@ struct Simplify : impl::SimplifyBase<Simplify> {
       if (isa<ONNXDialect>(op.getDialect()))
         op.getCanonicalizationPatterns(patterns, context);
     patterns.add<ToReshape<UnsqueezeOp>, ToReshape<SqueezeOp>,
-                 ToReshape<FlattenOp>>(context);
+                 ToReshape<FlattenOp>, DropOne<MulOp>, DropOne<DivOp>>(context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -112,3 +112,25 @@ func.func @helper() -> memref<16xf32> {
 func.func @twice() attributes {bitnet.entry, bitnet.workspace = 64 : i64} {
   return
 }
+
+// -----
+
+func.func private @use(memref<4xi64>)
+func.func private @both(memref<16xf32>, memref<2xindex>)
+func.func private @last(memref<16xf32>)
+
+// A reshape reads its shape: the buffer of the shape lives until the last one.
+// CHECK-LABEL: func @shape_of_reshapes
+// CHECK-SAME: bitnet.workspace = 192 : i64
+func.func @shape_of_reshapes() attributes {bitnet.entry} {
+  %data = memref.alloc() : memref<16xf32>
+  %shape = memref.alloc() : memref<2xindex>
+  call @both(%data, %shape) : (memref<16xf32>, memref<2xindex>) -> ()
+  %other = memref.alloc() : memref<4xi64>
+  call @use(%other) : (memref<4xi64>) -> ()
+  %late = memref.reshape %data(%shape) : (memref<16xf32>, memref<2xindex>) -> memref<?x?xf32>
+  %cast = memref.cast %late : memref<?x?xf32> to memref<4x4xf32>
+  %flat = memref.collapse_shape %cast [[0, 1]] : memref<4x4xf32> into memref<16xf32>
+  call @last(%flat) : (memref<16xf32>) -> ()
+  return
+}

@@ -1,0 +1,157 @@
+//===- InputChecks.cpp - What is wrong before the work begins -------------===//
+//
+// Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "InputChecks.h"
+
+#include "bitnet/Pipelines/Manifest.h"
+#include "bitnet/Support/RawElements.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+using namespace bitnet;
+
+/// Makes and removes a file beside the one that is to be written.
+static std::error_code probe(StringRef path) {
+  llvm::sys::fs::file_status status;
+  if (!llvm::sys::fs::status(path, status) &&
+      status.type() != llvm::sys::fs::file_type::regular_file)
+    // A device or a pipe is written to, a folder is not.
+    return status.type() == llvm::sys::fs::file_type::directory_file
+               ? std::make_error_code(std::errc::is_a_directory)
+               : std::error_code();
+  SmallString<256> name;
+  int descriptor;
+  if (std::error_code code = llvm::sys::fs::createUniqueFile(
+          path + ".%%%%%%.tmp", descriptor, name))
+    return code;
+  llvm::sys::fs::file_t file = llvm::sys::fs::convertFDToNativeFile(descriptor);
+  (void)llvm::sys::fs::closeFile(file);
+  return llvm::sys::fs::remove(name);
+}
+
+static llvm::Error checkFile(StringRef what, StringRef path,
+                             ArrayRef<StringRef> others) {
+  for (StringRef other : others)
+    if (!other.empty() &&
+        (path == other || llvm::sys::fs::equivalent(path, other)))
+      return llvm::createStringError("the " + what + " '" + path +
+                                     "' is an input or another output: "
+                                     "expected another file");
+  if (std::error_code code = probe(path))
+    return llvm::createStringError("cannot write the " + what + " '" + path +
+                                   "': " + code.message());
+  return llvm::Error::success();
+}
+
+llvm::Error bitnet::checkFiles(const CompileOptions &options) {
+  if (llvm::Error error = checkFile("output", options.output,
+                                    {options.input, options.tokenizer}))
+    return error;
+  if (options.report.empty())
+    return llvm::Error::success();
+  return checkFile("report", options.report,
+                   {options.input, options.tokenizer, options.output});
+}
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyEntry(func::FuncOp entry) {
+  auto check = [&](ArrayRef<Type> types, StringRef what) -> LogicalResult {
+    for (auto [i, type] : llvm::enumerate(types)) {
+      auto shaped = dyn_cast<ShapedType>(type);
+      bool isOurs = isa<RankedTensorType, MemRefType>(type) &&
+                    getDataType(shaped.getElementType()) != 0;
+      // The position of a cached entry.
+      if (!isOurs && !type.isIndex())
+        return entry.emitError(what)
+               << " #" << i << " of an entry must be a ranked tensor of floats "
+               << "or integers that ONNX has, not " << type;
+    }
+    return success();
+  };
+  if (failed(check(entry.getArgumentTypes(), "argument")))
+    return failure();
+  return check(entry.getResultTypes(), "result");
+}
+
+static int64_t countBytes(ShapedType type) {
+  return type.getNumElements() *
+         llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+}
+
+static LogicalResult verifyConstant(arith::ConstantOp op) {
+  auto value = dyn_cast<DenseResourceElementsAttr>(op.getValue());
+  if (!value || !value.getElementType().isIntOrFloat())
+    return success();
+  int64_t expected = countBytes(value.getType());
+  int64_t actual = getRawBytes(value).size();
+  if (actual < expected)
+    return op.emitError("constant has ")
+           << actual << " bytes of data, expected " << expected;
+  return success();
+}
+
+/// The bytes of the archive's entries by name and offset.
+static llvm::StringMap<std::pair<int64_t, int64_t>>
+readArchive(ModuleOp module) {
+  llvm::StringMap<std::pair<int64_t, int64_t>> entries;
+  auto archive = module->getAttrOfType<ArrayAttr>("bitnet.archive");
+  if (!archive)
+    return entries;
+  for (Attribute element : archive) {
+    auto entry = dyn_cast<DictionaryAttr>(element);
+    if (!entry)
+      continue;
+    auto name = entry.getAs<StringAttr>("name");
+    auto offset = entry.getAs<IntegerAttr>("offset");
+    auto value = dyn_cast_or_null<ElementsAttr>(entry.get("value"));
+    if (!name || !offset || !value)
+      continue;
+    int64_t bytes = getRawBytes(value).size();
+    // A splat's data is that of one element.
+    if (isa<DenseElementsAttr>(value))
+      bytes = countBytes(value.getShapedType());
+    entries[name] = {offset.getInt(), bytes};
+  }
+  return entries;
+}
+
+static LogicalResult
+verifyReference(ArchiveOp op,
+                const llvm::StringMap<std::pair<int64_t, int64_t>> &entries) {
+  auto entry = entries.find(op.getEntry());
+  if (entry == entries.end())
+    return op.emitError("the module's bitnet.archive has no entry '")
+           << op.getEntry() << "'";
+  auto [offset, bytes] = entry->second;
+  int64_t needed = countBytes(cast<ShapedType>(op.getType()));
+  if (op.getOffset() != static_cast<uint64_t>(offset) || bytes < needed)
+    return op.emitError("reads ")
+           << needed << " bytes at " << op.getOffset() << ", but entry '"
+           << op.getEntry() << "' has " << bytes << " bytes at " << offset;
+  return success();
+}
+
+LogicalResult bitnet::verifyModel(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>())
+    if (func->hasAttr("bitnet.entry") && failed(verifyEntry(func)))
+      return failure();
+  auto entries = readArchive(module);
+  WalkResult result = module.walk([&](Operation *op) -> WalkResult {
+    if (auto constant = dyn_cast<arith::ConstantOp>(op))
+      return verifyConstant(constant);
+    if (auto reference = dyn_cast<ArchiveOp>(op))
+      return verifyReference(reference, entries);
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
