@@ -420,9 +420,25 @@ private:
           !isa_and_nonnull<DenseElementsAttr, DenseResourceElementsAttr>(value))
         return error("an entry of the module's bitnet.archive is malformed: "
                      "expected an offset and a dense value");
-      archive.insert(offset.getInt(), getRawBytes(value));
+      insertEntry(archive, offset.getInt(), cast<ElementsAttr>(value));
     }
     return success();
+  }
+
+  /// A splat's one element is repeated as it is written.
+  static void insertEntry(ArchiveSource &archive, uint64_t offset,
+                          ElementsAttr value) {
+    ArrayRef<char> bytes = getRawBytes(value);
+    auto dense = dyn_cast<DenseElementsAttr>(value);
+    if (!dense || !dense.isSplat())
+      return archive.insert(offset, bytes);
+    int64_t count = value.getNumElements();
+    archive.insert(offset, bytes.size() * count,
+                   [bytes, count](ArchiveSource::Sink sink) {
+                     for (int64_t i = 0; i < count; ++i)
+                       sink(bytes);
+                     return llvm::Error::success();
+                   });
   }
 
   MLIRContext &context;

@@ -130,6 +130,20 @@ static void makePrecise(ModuleOp module) {
     makePrecise(op);
 }
 
+/// Upstream has no SPIR-V for this one.
+static void lowerTruncation(math::TruncOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  Value x = op.getOperand();
+  Value zero = b.create<arith::ConstantOp>(b.getZeroAttr(x.getType()));
+  Value isNegative =
+      b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, x, zero);
+  op.replaceAllUsesWith(b.create<arith::SelectOp>(isNegative,
+                                                  b.create<math::CeilOp>(x),
+                                                  b.create<math::FloorOp>(x))
+                            .getResult());
+  op.erase();
+}
+
 /// Upstream's conversion of scf.for leaves the results of a loop that does not
 /// run undefined: they are chosen here.
 static void chooseResults(scf::ForOp loop) {
@@ -172,6 +186,7 @@ private:
     setStorageClasses(function);
     setType(function);
     function.walk([](scf::ForOp loop) { chooseResults(loop); });
+    function.walk([](math::TruncOp op) { lowerTruncation(op); });
     function->setAttr(spirv::getEntryPointABIAttrName(),
                       spirv::getEntryPointABIAttr(&getContext(), *block));
     OpBuilder builder(getOperation().getBodyRegion());

@@ -30,12 +30,12 @@ def file_name(name):
     return re.sub(r"[^A-Za-z0-9._-]", "_", name) + ".npy"
 
 
-def check(chosen, dynamic, work):
+def check(chosen, dynamic, work, options):
     """Returns what is wrong, one line a case."""
     model, feeds = cases.build_model(chosen, dynamic)
     work.mkdir(parents=True, exist_ok=True)
     onnx.save(model, work / "ops.onnx")
-    run_tool("bitnet-compile", work / "ops.onnx", "-o", work / "ops.so")
+    run_tool("bitnet-compile", work / "ops.onnx", "-o", work / "ops.so", *options)
     arguments = []
     for name, array in feeds.items():
         np.save(work / file_name(name), array)
@@ -58,13 +58,15 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--match", default="")
     parser.add_argument("--shapes", choices=["static", "dynamic"])
+    parser.add_argument("--target", help="of the compiler (default: its own)")
     options = parser.parse_args()
+    targets = [f"--target={options.target}"] if options.target else []
     chosen = [entry for entry in cases.CASES if re.search(options.match, entry.name)]
     if not chosen:
         sys.exit(f"no case matches {options.match}")
     wrong = []
     for shapes in [options.shapes] if options.shapes else ["static", "dynamic"]:
-        wrong += check(chosen, shapes == "dynamic", options.work / shapes)
+        wrong += check(chosen, shapes == "dynamic", options.work / shapes, targets)
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{len(chosen)} cases agree")

@@ -7,6 +7,7 @@
 
 #include "bitnet/Dialect/BitNet/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -98,18 +99,45 @@ static void lowerScalarOps(func::FuncOp function) {
   }
 }
 
+/// The element that a load at constant indices finds in a constant.
+static Attribute findConstant(memref::LoadOp load) {
+  auto memref = load.getMemRef().getDefiningOp<memref::GetGlobalOp>();
+  auto indices = getConstants(load.getIndices());
+  if (!memref || !indices)
+    return {};
+  auto global = SymbolTable::lookupNearestSymbolFrom<memref::GlobalOp>(
+      memref, memref.getNameAttr());
+  auto values =
+      global && global.getConstant()
+          ? dyn_cast_or_null<DenseElementsAttr>(global.getInitialValueAttr())
+          : DenseElementsAttr();
+  if (!values)
+    return {};
+  SmallVector<uint64_t> at(indices->begin(), indices->end());
+  return ElementsAttr::isValidIndex(values.getType(), at)
+             ? values.getValues<Attribute>()[at]
+             : Attribute();
+}
+
 namespace {
 struct ForwardStores : bitnet::impl::ForwardStoresBase<ForwardStores> {
   void runOnOperation() override {
     lowerScalarOps(getOperation());
     SmallVector<memref::LoadOp> loads;
     getOperation().walk([&](memref::LoadOp load) { loads.push_back(load); });
-    for (memref::LoadOp load : loads)
-      if (Value value = findStored(load)) {
+    for (memref::LoadOp load : loads) {
+      Value value = findStored(load);
+      if (Attribute constant = value ? Attribute() : findConstant(load)) {
+        OpBuilder builder(load);
+        value = arith::ConstantOp::create(builder, load.getLoc(),
+                                          cast<TypedAttr>(constant));
+      }
+      if (value) {
         load.replaceAllUsesWith(value);
         load.erase();
         ++numForwarded;
       }
+    }
   }
 };
 } // namespace

@@ -69,3 +69,14 @@ func.func @shared(%v: f32, %y: memref<8xf32>) {
   }
   return
 }
+
+// CHECK-LABEL: func @constant
+// CHECK: %[[C:.*]] = arith.constant 5 : index
+// CHECK: return %[[C]]
+memref.global "private" constant @shape : memref<2xindex> = dense<[4, 5]>
+func.func @constant() -> index {
+  %c1 = arith.constant 1 : index
+  %m = memref.get_global @shape : memref<2xindex>
+  %0 = memref.load %m[%c1] : memref<2xindex>
+  return %0 : index
+}

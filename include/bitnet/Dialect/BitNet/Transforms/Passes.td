@@ -187,7 +187,8 @@ def ForwardStores : Pass<"bitnet-forward-stores", "::mlir::func::FuncOp"> {
   let summary = "use a stored element instead of loading it";
   let description = [{
     A load at constant indices from an allocation that nothing but loads and stores
-    of elements touches becomes the value that its block stored there last. Shapes
+    of elements touches becomes the value that its block stored there last; one from a
+    constant becomes its element. Shapes
     that a reshape reads pass through such memory; on a device, each load would wait
     for it. So do scalars that linalg ops on one element compute for the function
     alone, the check of an index, say: those become loads, arithmetic and stores
@@ -201,7 +202,8 @@ def ForwardStores : Pass<"bitnet-forward-stores", "::mlir::func::FuncOp"> {
     uses `%n` in place of `%0`.
   }];
   let dependentDialects = [
-    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
   let statistics = [
     Statistic<"numForwarded", "forwarded", "loads replaced">];
 }
