@@ -162,8 +162,10 @@ static int32_t prepare_calls(bn_session *session, bn_status *status) {
   }
   session->inputs = calloc(inputs, sizeof(bn_buffer));
   session->outputs = calloc(outputs, sizeof(bn_buffer));
+  session->copies = calloc(inputs, sizeof(bn_input_copy));
   session->chunk_tokens = calloc((size_t)largest, sizeof(int64_t));
-  if (!session->inputs || !session->outputs || !session->chunk_tokens)
+  if (!session->inputs || !session->outputs || !session->copies ||
+      !session->chunk_tokens)
     return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
   return BN_OK;
 }
@@ -257,6 +259,7 @@ void bn_session_close(bn_session *session) {
   free(session->entries);
   free(session->inputs);
   free(session->outputs);
+  free(session->copies);
   free(session->chunks);
   free(session->chunk_tokens);
   bn_model_close(session->model);

@@ -18,6 +18,12 @@ typedef struct bn_chunk {
   int64_t tokens;
 } bn_chunk;
 
+/* What an input's memory on the device was copied from. */
+typedef struct bn_input_copy {
+  const void *host;
+  uint64_t address, bytes;
+} bn_input_copy;
+
 struct bn_session {
   bn_model *model;
   uint32_t variant;
@@ -31,7 +37,9 @@ struct bn_session {
   bn_stream *stream;
   bn_arena *results; /* of the host: what outputs are copied to */
   uint64_t device_states;
-  bn_status fault; /* what an entry's call met */
+  bn_status fault;       /* what an entry's call met */
+  bn_input_copy *copies; /* of the call under way */
+  uint32_t copy_count;
 
   /* On the CPU one mapping holds the workspace, the states and the logits. */
   void *memory;

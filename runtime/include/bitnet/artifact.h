@@ -126,7 +126,8 @@ typedef struct bn_environment {
   /* Copies within the device. The ranges do not overlap. */
   int32_t (*copy)(void *user, uint64_t destination, uint64_t source,
                   uint64_t bytes);
-  /* Copies to the host, and waits for that. */
+  /* Copies to the host, and waits for that; not where it is of an input, which
+     the host has. */
   int32_t (*read)(void *user, void *host, uint64_t source, uint64_t bytes);
   /* Copies from the host, whose memory may then change. */
   int32_t (*write)(void *user, uint64_t destination, const void *host,
@@ -158,7 +159,7 @@ typedef struct bn_call {
   void *workspace;     /* entry.workspace_bytes, BN_ALIGNMENT-aligned */
   void *const *states; /* one pointer per manifest state, BN_ALIGNMENT-aligned;
                           zeros when a session begins */
-  const bn_buffer *inputs;
+  const bn_buffer *inputs; /* never written to */
   bn_buffer *outputs; /* filled by the entry: data lies in the workspace or in
                          environment memory, or is an input's */
   int64_t position;   /* tokens already in the states */

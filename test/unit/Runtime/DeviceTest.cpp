@@ -107,7 +107,7 @@ protected:
       ASSERT_EQ(z[i], scale * float(i) + float(i % 64) * 2 + 1) << i;
     for (int64_t i = 0; i < 3; ++i)
       ASSERT_EQ(row[i], z[pick * 3 + i]);
-    ASSERT_EQ(row[3], 4711.0f);
+    ASSERT_EQ(row[3], row[0] + 4711.0f);
   }
 
   /// Appends tokens[begin, end), in one call, and checks all logits.
@@ -347,6 +347,17 @@ TEST_P(CudaGraphTest, ADecodeStepIsOneGraph) {
   EXPECT_EQ(cudaCount("cuMemAlloc") - allocations, 1);
 }
 
+TEST_P(CudaGraphTest, ReadingAnInputWaitsForNothing) {
+  runAndCheck(session.get(), 5, 1);
+  int reads = cudaCount("cuMemcpyDtoHAsync"),
+      waits = cudaCount("cuStreamSynchronize");
+  runAndCheck(session.get(), 5, 1);
+  // Of what the entry reads, the row is the device's, the pick is not; then the
+  // two outputs.
+  EXPECT_EQ(cudaCount("cuMemcpyDtoHAsync") - reads, 3);
+  EXPECT_EQ(cudaCount("cuStreamSynchronize") - waits, 3);
+}
+
 TEST_P(CudaGraphTest, EntriesHaveGraphsOfTheirOwn) {
   std::vector<int64_t> tokens = someTokens(70, 3);
   int graphs = cudaCount("cuGraphInstantiate");
@@ -355,8 +366,8 @@ TEST_P(CudaGraphTest, EntriesHaveGraphsOfTheirOwn) {
     appendAndCheck(session.get(), tokens, i * 9 + 8, i * 9 + 9);
     runAndCheck(session.get(), 7 + int64_t(i), 1, float(i + 1));
   }
-  // The main entry reads a number first, and writes one in the end: what lies
-  // between is a graph, two kernels and a copy.
+  // The main entry reads and writes a number in the end: what lies before is a
+  // graph, two kernels and a copy.
   EXPECT_EQ(cudaCount("cuGraphInstantiate") - graphs, 3);
   EXPECT_GT(cudaCount("cuGraphExecMemcpyNodeSetParams"), 0);
 }
