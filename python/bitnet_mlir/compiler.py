@@ -55,9 +55,11 @@ def compile(
     Args:
         model: the .onnx file.
         output: the artifact to write.
-        target: CPU levels such as `x86-64-v3`, or `native`; None is every level
-            of this machine's architecture.
-        lowering: the inner loop of low-bit matmuls; None lets a cost model choose.
+        target: what to make code for, one or several: `native`, levels such as
+            `x86-64-v3`, and whatever else bitnet-compile --help names; None is every
+            level of this machine's architecture.
+        lowering: the inner loop of low-bit matmuls (`dot`, `lut`, `addsub`,
+            `popcount`); None lets a cost model choose.
         max_context: the tokens that a decoder's cache holds.
         prefill_chunk: the tokens of a prompt taken at a time.
         tokenizer: a `tokenizer.json` to embed.
