@@ -76,13 +76,14 @@ configure_and_build() {
   stage "Build into ${BUILD#"$ROOT"/} with $JOBS jobs" "$cmake" --build "$BUILD" --parallel "$JOBS"
 }
 
-# build_for_aarch64: the runtime and bitnet-run for ARM, beside the build folder.
+# build_for_aarch64 [ON]: the runtime and bitnet-run for ARM, beside the build
+# folder; ON adds the runtime's unit tests.
 build_for_aarch64() {
   local cmake=$BUILD_VENV/bin/cmake
   cd "$ROOT"
   stage "Configure for aarch64" "$cmake" -G Ninja -B "$BUILD-aarch64" -DCMAKE_BUILD_TYPE=Release \
     "-DCMAKE_TOOLCHAIN_FILE=$ROOT/cmake/aarch64-linux-gnu.cmake" \
-    "-DCMAKE_FIND_ROOT_PATH=$AARCH64_PREFIX" -DBITNET_BUILD_COMPILER=OFF -DBITNET_BUILD_TESTS=OFF
+    "-DCMAKE_FIND_ROOT_PATH=$AARCH64_PREFIX" -DBITNET_BUILD_COMPILER=OFF "-DBITNET_BUILD_TESTS=${1-OFF}"
   stage "Build for aarch64 into ${BUILD#"$ROOT"/}-aarch64" \
     "$cmake" --build "$BUILD-aarch64" --parallel "$JOBS"
 }

@@ -13,16 +13,19 @@ results=$BUILD/test-results
 
 "$ROOT/scripts/setup.sh" --tests
 configure_and_build ON
-build_for_aarch64
+build_for_aarch64 ON
 
 rm -rf "$results"
 mkdir -p "$results"
 started=$SECONDS
 say "==> Unit tests"
 # A failing suite does not keep the next from running: the summary decides.
-"$BUILD_VENV/bin/ctest" --test-dir "$BUILD" --parallel "$JOBS" --timeout 300 --no-tests=error \
-  --output-on-failure --output-junit "$results/unit.xml" >"$results/unit.log" 2>&1 ||
-  grep -v ' Passed ' "$results/unit.log" || true
+for folder in "$BUILD" "$BUILD-aarch64"; do
+  log=$results/unit${folder#"$BUILD"}
+  "$BUILD_VENV/bin/ctest" --test-dir "$folder" --parallel "$JOBS" --timeout 300 --no-tests=error \
+    --output-on-failure --output-junit "$log.xml" >"$log.log" 2>&1 ||
+    grep -v ' Passed ' "$log.log" || true
+done
 say "    done in $((SECONDS - started)) s"
 started=$SECONDS
 say "==> lit and integration tests"
@@ -40,4 +43,4 @@ say "==> Tests of the Python package"
 )
 say "    done in $((SECONDS - started)) s"
 say "All stages took $SECONDS s."
-python3 "$ROOT/scripts/summarize_tests.py" "$results/unit.xml" "$results/lit.xml" "$results/python.xml"
+python3 "$ROOT/scripts/summarize_tests.py" "$results"/unit*.xml "$results/lit.xml" "$results/python.xml"

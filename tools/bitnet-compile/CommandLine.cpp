@@ -43,8 +43,8 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
          "artifact. Default: the list of the machine at hand; x86-64-default "
          "is\n"
          "x86-64,x86-64-v3,x86-64-v4+vnni, aarch64-default is\n"
-         "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+sve2. GPUs: vulkan, "
-         "cuda[:sm_80|...]\n"
+         "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+i8mm+sve2. GPUs: "
+         "vulkan, cuda[:sm_80|...]\n"
          "or rocm[:gfx90a|...], alone or behind CPUs of x86-64")
       ->option_text("LIST");
   app.add_option("--tokenizer", options.tokenizer,

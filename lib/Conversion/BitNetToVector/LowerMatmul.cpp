@@ -102,7 +102,7 @@ private:
     // both halves of a packing for matrix products.
     if (usesMatrixProducts()) {
       vectorsAtOnce = 2;
-      tokensAtOnce = 8;
+      tokensAtOnce = 6;
     } else if (pairs) {
       tokensAtOnce = lowering == Lowering::AddSub ? 4 : 3;
     } else {

@@ -71,7 +71,7 @@ static constexpr Architecture architectures[] = {
     {x86, "x86-64", "x86_64-unknown-linux-gnu", "x86-64",
      "x86-64,x86-64-v3,x86-64-v4+vnni"},
     {arm, "aarch64", "aarch64-unknown-linux-gnu", "generic",
-     "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+sve2"},
+     "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+i8mm+sve2"},
 };
 
 static constexpr Level levels[] = {
