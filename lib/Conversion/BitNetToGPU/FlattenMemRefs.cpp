@@ -247,10 +247,10 @@ private:
     Type element = op.getVectorType().getElementType();
     if (getStorage(element) != element)
       return op.emitOpError("has no form in a kernel of a GPU");
-    Operation *clone = b.clone(*op);
-    auto load = cast<vector::LoadOp>(clone);
+    Value place = linearize(strided, op.getIndices());
+    auto load = cast<vector::LoadOp>(b.clone(*op));
     load.getBaseMutable().assign(strided.buffer);
-    load.getIndicesMutable().assign(linearize(strided, op.getIndices()));
+    load.getIndicesMutable().assign(place);
     op.replaceAllUsesWith(load.getResult());
     return success();
   }

@@ -13,8 +13,9 @@ using namespace bitnet;
 namespace {
 
 /// A workgroup for each query of each head. Its threads score a block of keys,
-/// one each, and then sum the block's values, a component each; the running
-/// maximum, sum and values are rescaled from block to block (online softmax).
+/// one each, and then sum the block's values, a component each, or one of a
+/// part of the keys where there are threads to spare; the running maximum, sum
+/// and values are rescaled from block to block (online softmax).
 class AttentionLaunch {
 public:
   AttentionLaunch(LaunchBuilder &b, AttentionOp op)
@@ -22,6 +23,10 @@ public:
         tokens(b.dim(op.getQuery(), 2)), capacity(b.dim(op.getKey(), 2)) {
     depth = cast<MemRefType>(op.getQuery().getType()).getDimSize(3);
     valueDepth = cast<MemRefType>(op.getValue().getType()).getDimSize(3);
+    // A device with shuffles waits seldom, and so gains by larger groups.
+    threads = b.getDevice().getShuffleWidth() > 1 ? 512 : 128;
+    if (threads % valueDepth == 0 && llvm::isPowerOf2_64(valueDepth))
+      parts = threads / valueDepth;
     if (op.getMask())
       for (int64_t i = 0; i < 3; ++i)
         maskExtents.push_back(b.dim(op.getMask(), i));
@@ -63,12 +68,36 @@ private:
 
   Value lowest() { return b.f32(-std::numeric_limits<double>::infinity()); }
 
+  /// Whether a row can be loaded in aligned vectors of four floats.
+  bool isWide(Value memref) const {
+    auto type = cast<MemRefType>(memref.getType());
+    return b.getDevice().getLoadWords() >= 4 && type.getElementType().isF32() &&
+           type.getLayout().isIdentity() && type.getDimSize(3) % 4 == 0;
+  }
+
+  SmallVector<Value> loadPart(Value memref, ValueRange at, int64_t width) {
+    if (width == 1)
+      return {b.toFloat(b.load(memref, at))};
+    Value vector = b.create<vector::LoadOp>(
+        VectorType::get({width}, b.getF32Type()), memref, at,
+        /*nontemporal=*/false, llvm::MaybeAlign(width * 4));
+    SmallVector<Value> elements;
+    for (int64_t i = 0; i < width; ++i)
+      elements.push_back(b.create<vector::ExtractOp>(vector, i));
+    return elements;
+  }
+
   Value score(Value key) {
+    int64_t width = isWide(op.getQuery()) && isWide(op.getKey()) ? 4 : 1;
     Value sum = b.reduce(
-        b.index(0), b.index(depth), 1, b.f32(0), [&](Value d, ValueRange so) {
-          Value q = b.toFloat(b.load(op.getQuery(), {batch, head, token, d}));
-          Value k = b.toFloat(b.load(op.getKey(), {batch, group, key, d}));
-          return SmallVector<Value>{b.fma(q, k, so[0])};
+        b.index(0), b.index(depth), width, b.f32(0),
+        [&](Value d, ValueRange so) {
+          Value total = so[0];
+          for (auto [q, k] : llvm::zip(
+                   loadPart(op.getQuery(), {batch, head, token, d}, width),
+                   loadPart(op.getKey(), {batch, group, key, d}, width)))
+            total = b.fma(q, k, total);
+          return SmallVector<Value>{total};
         })[0];
     Value result =
         b.create<arith::MulFOp>(sum, b.f32(op.getScale().convertToDouble()));
@@ -95,6 +124,8 @@ private:
   /// Component `i` of the values that a thread sums; threads beyond the last
   /// component repeat it.
   Value component(Value thread, int64_t i) {
+    if (parts > 1)
+      return b.rem(thread, valueDepth);
     return b.minimumIndex(b.add(thread, b.index(i * threads)),
                           b.index(valueDepth - 1));
   }
@@ -118,7 +149,12 @@ private:
     Value inverse = b.create<arith::SelectOp>(
         empty, b.f32(0), b.create<arith::DivFOp>(b.f32(1), end[1]));
     Type element = cast<MemRefType>(op.getOutput().getType()).getElementType();
-    for (auto [i, sum] : llvm::enumerate(end.drop_front(2))) {
+    SmallVector<Value> sums(end.drop_front(2));
+    if (parts > 1)
+      sums =
+          b.reduceStrided(thread, threads, valueDepth, sums,
+                          [&](Value x, Value y) { return b.reduceAdd(x, y); });
+    for (auto [i, sum] : llvm::enumerate(sums)) {
       Value e = b.add(thread, b.index(i * threads));
       b.when(b.less(e, b.index(valueDepth)), [&, sum = sum] {
         Value value = b.create<arith::MulFOp>(sum, inverse);
@@ -158,7 +194,8 @@ private:
     SmallVector<Value> sums;
     for (Value part : so.drop_front(2))
       sums.push_back(b.create<arith::MulFOp>(part, rescale));
-    auto over = b.create<scf::ForOp>(b.index(0), count, b.index(1), sums);
+    Value part = parts > 1 ? b.floorDiv(thread, valueDepth) : b.index(0);
+    auto over = b.create<scf::ForOp>(part, count, b.index(parts), sums);
     {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(over.getBody());
@@ -181,12 +218,11 @@ private:
     return state;
   }
 
-  static constexpr int64_t threads = 128;
-
   LaunchBuilder &b;
   AttentionOp op;
   Value heads, tokens, capacity;
-  int64_t depth, valueDepth;
+  int64_t depth, valueDepth, threads;
+  int64_t parts = 1; // of the keys, each with threads for all components
   Value batch, head, token, group; // of the row at hand
   SmallVector<Value> maskExtents, maskIndices;
 };

@@ -75,6 +75,45 @@ void LaunchBuilder::forGroups(Value count, int64_t threads, GroupBody body) {
   body(loop.getInductionVar(), thread);
 }
 
+Value LaunchBuilder::asWords(Value bytes) {
+  auto type = cast<MemRefType>(bytes.getType());
+  if (type.getRank() > 1) {
+    ReassociationIndices all;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      all.push_back(i);
+    bytes = create<memref::CollapseShapeOp>(
+        bytes, ArrayRef<ReassociationIndices>{all});
+    type = cast<MemRefType>(bytes.getType());
+  }
+  SmallVector<Value> sizes;
+  int64_t extent = ShapedType::kDynamic;
+  if (type.isDynamicDim(0))
+    sizes.push_back(floorDiv(dim(bytes, 0), 4));
+  else
+    extent = type.getDimSize(0) / 4;
+  return create<memref::ViewOp>(MemRefType::get({extent}, getI32Type()), bytes,
+                                index(0), sizes);
+}
+
+SmallVector<Value> LaunchBuilder::loadWords(Value words, Value at,
+                                            int64_t count) {
+  SmallVector<Value> result;
+  int64_t width = std::gcd(count, device.getLoadWords());
+  for (int64_t first = 0; first < count; first += width) {
+    Value place = add(at, index(first));
+    if (width == 1) {
+      result.push_back(load(words, place));
+      continue;
+    }
+    Value vector = create<vector::LoadOp>(
+        VectorType::get({width}, getI32Type()), words, place,
+        /*nontemporal=*/false, llvm::MaybeAlign(width * 4));
+    for (int64_t i = 0; i < width; ++i)
+      result.push_back(create<vector::ExtractOp>(vector, i));
+  }
+  return result;
+}
+
 Value LaunchBuilder::allocShared(int64_t elements, Type element) {
   auto space = gpu::AddressSpaceAttr::get(
       getContext(), gpu::GPUDialect::getWorkgroupAddressSpace());

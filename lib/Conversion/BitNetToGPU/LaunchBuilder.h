@@ -57,6 +57,12 @@ public:
                                          int64_t width, ValueRange values,
                                          Combine combine);
 
+  /// Bytes as 32-bit words, `[words]`; they are a whole number of words, and
+  /// aligned.
+  Value asWords(Value bytes);
+  /// Consecutive words, in loads as wide as the device has.
+  llvm::SmallVector<Value> loadWords(Value words, Value at, int64_t count);
+
   Value allocShared(int64_t elements, mlir::Type element);
   void barrier();
   void when(Value condition, llvm::function_ref<void()> body);

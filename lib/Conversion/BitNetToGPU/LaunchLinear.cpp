@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowerings.h"
+#include "MatmulEpilogue.h"
 
 using namespace mlir;
 using namespace bitnet;
@@ -24,10 +24,10 @@ namespace {
 class LinearLaunch {
 public:
   LinearLaunch(LaunchBuilder &b, const LowBitMatmul &op)
-      : b(b), op(op), packing(*op.packing), n(op.n), k(op.k),
+      : b(b), op(op), finish(b, op), packing(*op.packing), n(op.n), k(op.k),
         blocks(packing.getPaddedColumns(k) / packing.getBlock()),
-        codeBits(packing.getScheme() == PackingScheme::Planes2 ? 2 : 1),
-        element(op.getLhsElement()), tokenCount(b.dim(op.lhs, 0)) {
+        codeBits(finish.getCodeBits()), element(op.getLhsElement()),
+        tokenCount(b.dim(op.lhs, 0)) {
     if (auto type = op.scale ? cast<MemRefType>(op.scale.getType()) : nullptr)
       groups = type.getRank() == 2 ? type.getDimSize(0) : 1;
     hasWords = element.isInteger(8) &&
@@ -36,9 +36,9 @@ public:
   }
 
   void run() {
-    weightWords = asWords(op.weight);
+    weightWords = b.asWords(op.weight);
     if (hasWords)
-      activationWords = asWords(op.lhs);
+      activationWords = b.asWords(op.lhs);
     int64_t rowGroups = llvm::divideCeil(n, rows);
     Value count = b.mul(b.ceilDiv(tokenCount, tokens), rowGroups);
     b.forGroups(count, threads(), [&](Value group, Value thread) {
@@ -79,27 +79,6 @@ private:
     int64_t even = std::gcd(splits, units);
     if (even * 4 >= splits)
       splits = even;
-  }
-
-  /// Bytes as 32-bit words; they are a whole number of words, and aligned.
-  Value asWords(Value bytes) {
-    auto type = cast<MemRefType>(bytes.getType());
-    if (type.getRank() > 1) {
-      ReassociationIndices all;
-      for (int64_t i = 0; i < type.getRank(); ++i)
-        all.push_back(i);
-      bytes = b.create<memref::CollapseShapeOp>(
-          bytes, ArrayRef<ReassociationIndices>{all});
-      type = cast<MemRefType>(bytes.getType());
-    }
-    SmallVector<Value> sizes;
-    int64_t extent = ShapedType::kDynamic;
-    if (type.isDynamicDim(0))
-      sizes.push_back(b.floorDiv(b.dim(bytes, 0), 4));
-    else
-      extent = type.getDimSize(0) / 4;
-    return b.create<memref::ViewOp>(MemRefType::get({extent}, b.getI32Type()),
-                                    bytes, b.index(0), sizes);
   }
 
   /// Where the row's words and the tokens' activations begin.
@@ -162,7 +141,7 @@ private:
           SmallVector<Value> totals;
           for (int64_t i = 0; i < tokens * words; ++i) {
             Value own = ownSums() ? part[tokens * words + i / words] : Value();
-            Value value = toFloat(finish(part[i], own));
+            Value value = finish.toFloat(finish.removeOffset(part[i], own));
             Value scale =
                 b.load(op.scale, {group, existing(b.add(row, i % words))});
             totals.push_back(b.fma(value, scale, so[i]));
@@ -171,10 +150,7 @@ private:
         });
   }
 
-  /// The sums of activations that offset codes need are not known beforehand.
-  bool ownSums() const {
-    return element.isInteger(8) && (groups > 1 || !op.sum);
-  }
+  bool ownSums() const { return finish.needsOwnSums(); }
 
   /// Rows beyond N exist in the weights only.
   Value existing(Value r) {
@@ -184,7 +160,7 @@ private:
   SmallVector<Value> addBlock(Value block, ValueRange state) {
     SmallVector<Value> acc(state.take_front(tokens * words)),
         activationSums(state.drop_front(tokens * words));
-    SmallVector<Value> codes = loadWords(
+    SmallVector<Value> codes = b.loadWords(
         weightWords, b.add(firstWord, b.mul(block, packing.getRows())), words);
     for (int64_t t = 0; t < tokens; ++t) {
       if (element.isInteger(8))
@@ -224,7 +200,7 @@ private:
       int64_t step = std::min(fields(), b.getDevice().getLoadWords());
       for (int64_t field = 0; field < fields(); field += step)
         llvm::append_range(
-            result, loadWords(activationWords, b.add(first, field), step));
+            result, b.loadWords(activationWords, b.add(first, field), step));
       return result;
     }
     SmallVector<Value> result;
@@ -281,37 +257,9 @@ private:
                   : word;
   }
 
-  SmallVector<Value> loadWords(Value memref, Value at, int64_t count) {
-    if (count == 1)
-      return {b.load(memref, at)};
-    auto type = VectorType::get({count}, b.getI32Type());
-    Value vector = b.create<vector::LoadOp>(
-        type, memref, at, /*nontemporal=*/false, llvm::MaybeAlign(count * 4));
-    SmallVector<Value> result;
-    for (int64_t i = 0; i < count; ++i)
-      result.push_back(b.create<vector::ExtractOp>(vector, i));
-    return result;
-  }
-
   //===--------------------------------------------------------------------===//
   // Epilogue
   //===--------------------------------------------------------------------===//
-
-  /// Sums of code times activation to sums of weight times activation.
-  Value finish(Value codeSum, Value activationSum) {
-    if (!element.isInteger(8))
-      return codeSum;
-    // Ternary codes are w + 1; binary ones (w + 1) / 2.
-    if (codeBits == 1)
-      codeSum = b.add(codeSum, codeSum);
-    return b.sub(codeSum, activationSum);
-  }
-
-  Value toFloat(Value sum) {
-    return isFloat()
-               ? sum
-               : b.create<arith::SIToFPOp>(b.getF32Type(), sum).getResult();
-  }
 
   void epilogue(ArrayRef<Value> sums) {
     for (int64_t t = 0; t < tokens; ++t) {
@@ -323,56 +271,14 @@ private:
         Value exists = b.less(output, b.index(n));
         if (tokens > 1)
           exists = b.create<arith::AndIOp>(exists, b.less(token, tokenCount));
-        b.when(exists, [&] { storeOutput(total, own, token, output); });
+        b.when(exists, [&] { finish.store(total, own, token, output); });
       }
     }
   }
 
-  void storeOutput(Value total, Value own, Value token, Value output) {
-    Value value = total;
-    if (groups == 1) {
-      if (!own && element.isInteger(8))
-        own = b.load(op.sum, token);
-      value = finish(total, own);
-    }
-    if (cast<MemRefType>(op.output.getType()).getElementType().isInteger(32)) {
-      b.store(value, op.output, {token, output});
-      return;
-    }
-    if (groups == 1)
-      value = toFloat(value);
-    if (op.step) {
-      bool shared = cast<MemRefType>(op.step.getType()).getDimSize(0) == 1;
-      value = b.create<arith::MulFOp>(
-          value, b.load(op.step, shared ? b.index(0) : token));
-    }
-    if (op.scale && groups == 1)
-      value = b.create<arith::MulFOp>(value, loadOutput(op.scale, output));
-    if (op.bias)
-      value = b.create<arith::AddFOp>(value, loadOutput(op.bias, output));
-    b.store(activate(value), op.output, {token, output});
-  }
-
-  Value loadOutput(Value memref, Value output) {
-    bool shared = cast<MemRefType>(memref.getType()).getDimSize(0) == 1;
-    return b.load(memref, shared ? b.index(0) : output);
-  }
-
-  Value activate(Value value) {
-    if (op.activation == Activation::None)
-      return value;
-    Value zero = b.f32(0);
-    // NaN passes, as it does in the graph's Relu.
-    Value negative =
-        b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
-    value = b.create<arith::SelectOp>(negative, zero, value);
-    if (op.activation == Activation::ReluSquared)
-      value = b.create<arith::MulFOp>(value, value);
-    return value;
-  }
-
   LaunchBuilder &b;
   const LowBitMatmul &op;
+  MatmulEpilogue finish;
   PackingAttr packing;
   int64_t n, k, blocks, codeBits, groups = 1;
   Type element;
@@ -393,6 +299,9 @@ LogicalResult bitnet::launchMatmul(LaunchBuilder &b,
   if (matmul.packing->getUnit() != 4)
     return matmul.op->emitOpError("has weights packed in units of ")
            << matmul.packing->getUnit() << " bytes; a GPU reads units of 4";
-  LinearLaunch(b, matmul).run();
+  if (fitsMatrixUnits(b, matmul))
+    launchMatrixMatmul(b, matmul);
+  else
+    LinearLaunch(b, matmul).run();
   return success();
 }

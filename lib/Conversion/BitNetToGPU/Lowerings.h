@@ -23,6 +23,9 @@ mlir::LogicalResult launchCacheUpdate(LaunchBuilder &builder, CacheUpdateOp op);
 mlir::LogicalResult launchAttention(LaunchBuilder &builder, AttentionOp op);
 mlir::LogicalResult launchMatmul(LaunchBuilder &builder,
                                  const LowBitMatmul &matmul);
+/// launchMatmul's way for several tokens, where the device multiplies matrices.
+bool fitsMatrixUnits(LaunchBuilder &builder, const LowBitMatmul &matmul);
+void launchMatrixMatmul(LaunchBuilder &builder, const LowBitMatmul &matmul);
 
 } // namespace bitnet
 

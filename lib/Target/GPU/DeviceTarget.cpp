@@ -115,6 +115,12 @@ Value DeviceTarget::dotAccumulate(ImplicitLocOpBuilder &b, Value accumulator,
   return accumulator;
 }
 
+SmallVector<Value> DeviceTarget::multiplyBytes(ImplicitLocOpBuilder &,
+                                               ValueRange, ValueRange,
+                                               ValueRange) const {
+  llvm_unreachable("a device without matrix units");
+}
+
 namespace {
 
 Value callIntrinsic(ImplicitLocOpBuilder &b, StringRef name,
@@ -138,6 +144,26 @@ public:
   Value dotAccumulate(ImplicitLocOpBuilder &b, Value accumulator, Value codes,
                       Value bytes) const override {
     return callIntrinsic(b, "llvm.nvvm.idp4a.u.s", {codes, bytes, accumulator});
+  }
+  bool hasMatrixUnits() const override { return true; }
+  SmallVector<Value> multiplyBytes(ImplicitLocOpBuilder &b, ValueRange sums,
+                                   ValueRange codes,
+                                   ValueRange bytes) const override {
+    Type i32 = b.getI32Type();
+    auto type =
+        LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i32});
+    SmallVector<Value> operands(codes);
+    llvm::append_range(operands, bytes);
+    llvm::append_range(operands, sums);
+    Value result =
+        b.create<LLVM::CallIntrinsicOp>(
+             type, b.getStringAttr("llvm.nvvm.mma.m16n8k32.row.col.s8"),
+             operands)
+            .getResult(0);
+    SmallVector<Value> words;
+    for (int64_t i = 0; i < 4; ++i)
+      words.push_back(b.create<LLVM::ExtractValueOp>(result, i));
+    return words;
   }
 };
 

@@ -54,6 +54,15 @@ public:
   virtual mlir::Value dotAccumulate(mlir::ImplicitLocOpBuilder &builder,
                                     mlir::Value accumulator, mlir::Value codes,
                                     mlir::Value bytes) const;
+
+  /// Whether 32 threads multiply matrices of bytes together.
+  virtual bool hasMatrixUnits() const { return false; }
+  /// sums (16 x 8, four words a thread) + codes (16 x 32 bytes, four words)
+  /// times bytes (32 x 8, two words), all signed, spread over the threads as
+  /// PTX describes mma.m16n8k32.
+  virtual llvm::SmallVector<mlir::Value>
+  multiplyBytes(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange sums,
+                mlir::ValueRange codes, mlir::ValueRange bytes) const;
 };
 
 } // namespace bitnet
