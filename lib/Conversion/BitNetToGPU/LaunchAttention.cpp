@@ -24,7 +24,7 @@ public:
     depth = cast<MemRefType>(op.getQuery().getType()).getDimSize(3);
     valueDepth = cast<MemRefType>(op.getValue().getType()).getDimSize(3);
     // A device with shuffles waits seldom, and so gains by larger groups.
-    threads = b.getDevice().getShuffleWidth() > 1 ? 512 : 128;
+    threads = b.getDevice().getShuffleWidth() > 1 ? 1024 : 128;
     if (threads % valueDepth == 0 && llvm::isPowerOf2_64(valueDepth))
       parts = threads / valueDepth;
     if (op.getMask())

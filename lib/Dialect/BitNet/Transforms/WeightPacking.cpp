@@ -14,6 +14,14 @@
 using namespace mlir;
 using namespace bitnet;
 
+/// 16 codes of 1 bit, (w + 1) / 2, as codes of 2 bits, w + 1.
+static uint32_t spreadBits(uint32_t word) {
+  uint32_t result = 0;
+  for (int i = 0; i < 16; ++i)
+    result |= ((word >> i) & 1) << (2 * i + 1);
+  return result;
+}
+
 WeightReader::WeightReader(ConstantOp op) : data(getRawBytes(op.getValue())) {
   auto type = cast<RankedTensorType>(op.getType());
   numRows = type.getDimSize(0);
@@ -21,27 +29,33 @@ WeightReader::WeightReader(ConstantOp op) : data(getRawBytes(op.getValue())) {
   binary = isa<BinaryType>(type.getElementType());
 }
 
-uint32_t WeightReader::getWord(int64_t row, int64_t column) const {
-  int64_t bits = binary ? 1 : 2;
-  uint32_t padding = binary ? 0 : 0x55555555;
-  if (column >= numColumns)
+uint32_t WeightReader::getWord(int64_t row, int64_t column,
+                               int64_t codeBits) const {
+  // Padding is the weight 0, or -1 where there is no 0; no activation other
+  // than zero meets it.
+  uint32_t padding = codeBits == 2 ? 0x55555555 : 0;
+  int64_t left = numColumns - column;
+  if (left <= 0)
     return padding;
-  int64_t bit = (row * numColumns + column) * bits;
+  uint32_t word = readBits(row * numColumns + column);
+  if (binary && codeBits == 2)
+    word = spreadBits(word);
+  if (left * codeBits >= 32)
+    return word;
+  uint32_t mask = (1u << (left * codeBits)) - 1;
+  return (word & mask) | (padding & ~mask);
+}
+
+uint32_t WeightReader::readBits(int64_t index) const {
+  int64_t bit = index * (binary ? 1 : 2);
   // Rows are not padded: a word may begin within a byte, and at the end lack
   // some.
   uint64_t word = 0;
   size_t count = std::min<size_t>(5, data.size() - bit / 8);
   std::memcpy(&word, data.data() + bit / 8, count);
-  word = llvm::support::endian::byte_swap<uint64_t>(word,
+  return llvm::support::endian::byte_swap<uint64_t>(word,
                                                     llvm::endianness::little) >>
          (bit % 8);
-  int64_t left = (numColumns - column) * bits;
-  if (left >= 32)
-    return uint32_t(word);
-  // Padding is the weight 0, or -1 where there is no 0; no activation other
-  // than zero meets it.
-  uint32_t mask = (1u << left) - 1;
-  return (uint32_t(word) & mask) | (padding & ~mask);
 }
 
 /// Codes of 2 bits, of which the one at 4 * i + j moves to 4 * j + i: a 4 x 4
@@ -86,9 +100,10 @@ void bitnet::packWeights(const WeightReader &weights, PackingAttr packing,
   std::fill(bytes.begin(), bytes.end(), codeBits == 2 ? 0x55 : 0);
   for (int64_t n = 0; n < weights.rows(); ++n)
     for (int64_t i = 0; i < blocks; ++i) {
-      uint64_t codes = weights.getWord(n, i * block);
+      uint64_t codes = weights.getWord(n, i * block, codeBits);
       if (units == 2)
-        codes |= uint64_t(weights.getWord(n, i * block + block / 2)) << 32;
+        codes |= uint64_t(weights.getWord(n, i * block + block / 2, codeBits))
+                 << 32;
       for (int64_t part = 0; part < units; ++part) {
         uint32_t word = pickRuns(codes, units, part, codeBits);
         word = codeBits == 2 ? transposeQuads(word) : gatherFourths(word);

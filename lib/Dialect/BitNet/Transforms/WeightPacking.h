@@ -20,11 +20,14 @@ public:
 
   int64_t rows() const { return numRows; }
   int64_t columns() const { return numColumns; }
-  /// The 32 bits of codes from a weight on, the first lowest; where the row
-  /// ends before, padding.
-  uint32_t getWord(int64_t row, int64_t column) const;
+  /// 32 bits of codes of `codeBits` from a weight on, the first lowest; where
+  /// the row ends before, padding. 2 bits hold any weight, 1 bit binary ones.
+  uint32_t getWord(int64_t row, int64_t column, int64_t codeBits) const;
 
 private:
+  /// The 32 bits of the blob from the element `index` on.
+  uint32_t readBits(int64_t index) const;
+
   llvm::ArrayRef<char> data;
   int64_t numRows, numColumns;
   bool binary;
