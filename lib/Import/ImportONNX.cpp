@@ -15,6 +15,7 @@
 #include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
 
@@ -69,7 +70,10 @@ LogicalResult Importer::fail(LibraryError error, StringRef what) {
     text += before;
     message = after;
   }
-  return emitError(file) << what << ": " << StringRef(text).trim();
+  // The checker adds a context in lines of its own.
+  SmallVector<StringRef> lines;
+  StringRef(text).split(lines, '\n', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  return emitError(file) << what << ": " << llvm::join(lines, " ");
 }
 
 //===----------------------------------------------------------------------===//

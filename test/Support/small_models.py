@@ -39,6 +39,14 @@ def linear():
     )  # fmt: skip
 
 
+def output_twice():
+    """The linear model, whose output the graph lists twice."""
+    return model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "product")],
+        [value("x", ["n", 8])], [value("y", ["n", 12])] * 2, [("w", ternary(8, 12))],
+    )  # fmt: skip
+
+
 def unknown_ops():
     return model(
         [
@@ -151,7 +159,8 @@ def main(name, path):
         return
     else:
         models = {
-            "linear": linear, "unknown-ops": unknown_ops, "cyclic": cyclic,
+            "linear": linear, "output-twice": output_twice,
+            "unknown-ops": unknown_ops, "cyclic": cyclic,
             "unknown-standard-op": unknown_standard_op, "mismatched": mismatched,
             "rank-9": rank_9, "huge-shape": huge_shape, "no-shape": no_shape,
             "string-input": string_input, "no-columns": no_columns,

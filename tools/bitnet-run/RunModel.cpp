@@ -74,7 +74,7 @@ static Arrays readInputs(const bn_entry_info &entry,
 static std::map<std::string, std::string>
 formatOutputs(const bn_entry_info &entry,
               const std::vector<bn_tensor> &outputs) {
-  std::map<std::string, std::string> files;
+  std::map<std::string, std::string> files, owners;
   for (uint32_t i = 0; i < entry.output_count; ++i) {
     Array array;
     array.type = outputs[i].dtype;
@@ -84,9 +84,13 @@ formatOutputs(const bn_entry_info &entry,
       array.data.assign(static_cast<const char *>(outputs[i].data), bytes);
     if (array.type == BFloat16)
       array = convertFloat(array, Float32);
-    std::string name = fileNameOf(entry.outputs[i].name);
-    if (!files.emplace(name, formatNpy(array)).second)
-      throw Error("two outputs would be written to " + name);
+    // A graph may list one output twice, which is the same value.
+    std::string tensor = entry.outputs[i].name, name = fileNameOf(tensor);
+    auto [owner, isNew] = owners.emplace(name, tensor);
+    if (!isNew && owner->second != tensor)
+      throw Error("the outputs " + owner->second + " and " + tensor +
+                  " would both be written to " + name);
+    files[name] = formatNpy(array);
   }
   return files;
 }

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 
 using namespace bitnet::run;
 
@@ -37,7 +38,7 @@ void addSession(CLI::App &command, SessionOptions &options) {
       .add_option("--threads", options.threads,
                   "Threads to use; 0: one per core")
       ->capture_default_str()
-      ->check(CLI::Range(0, 4096));
+      ->check(CLI::Range(0, 1024));
   command.add_option("--variant", options.variant,
                      "Code for a CPU level or a device, as listed by info "
                      "(default: the best that this machine runs)");
@@ -110,8 +111,10 @@ void addGenerate(CLI::App &app) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0))
       ->check(rejectNaN);
-  command->add_option("--seed", options->seed,
-                      "Repeat the choices of the same seed (default: random)");
+  command
+      ->add_option("--seed", options->seed,
+                   "Repeat the choices of the same seed (default: random)")
+      ->check(CLI::Range(int64_t(0), std::numeric_limits<int64_t>::max()));
   command->add_flag("--ids", options->printIds,
                     "Print token ids, comma-separated, instead of text");
   command->footer("Example:\n  bitnet-run generate model.so --prompt \"This "
