@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowerings.h"
+#include "QuantizerArithmetic.h"
 
 using namespace mlir;
 using namespace bitnet;
@@ -16,22 +16,22 @@ namespace {
 class QuantizeLowering {
 public:
   QuantizeLowering(KernelBuilder &b, QuantizeOp op)
-      : b(b), op(op), rows(b.dim(op.getInput(), 0)),
+      : b(b), op(op), quantizer(b, op), rows(b.dim(op.getInput(), 0)),
         columns(b.dim(op.getInput(), 1)) {}
 
   void run() {
     if (op.getGranularity() == Granularity::Token)
       return b.parallel(rows, [&](Value m) {
-        Value absmax = clamp(absmaxOfRow(m, b.i32(0)));
-        b.store(step(absmax), op.getSteps(), m);
+        Value absmax = quantizer.clamp(absmaxOfRow(m, b.i32(0)));
+        b.store(quantizer.step(absmax), op.getSteps(), m);
         quantizeRow(m, absmax);
       });
     Value bits =
         b.reduce(b.index(0), rows, 1, b.i32(0), [&](Value m, ValueRange so) {
           return SmallVector<Value>{absmaxOfRow(m, so[0])};
         })[0];
-    Value absmax = clamp(bits);
-    b.store(step(absmax), op.getSteps(), b.index(0));
+    Value absmax = quantizer.clamp(bits);
+    b.store(quantizer.step(absmax), op.getSteps(), b.index(0));
     b.parallel(rows, [&](Value m) { quantizeRow(m, absmax); });
   }
 
@@ -40,80 +40,20 @@ private:
     return b.toFloat(b.load(op.getInput(), {m, k}));
   }
 
-  /// Magnitudes are compared as integers, in which floats without a sign have
-  /// the same order: it vectorises everywhere, and NaN, the largest, is kept.
   Value absmaxOfRow(Value m, Value initial) {
-    return b.reduce(
-        b.index(0), columns, 1, initial, [&](Value k, ValueRange so) {
-          Value bits = b.create<arith::BitcastOp>(b.getI32Type(), input(m, k));
-          Value magnitude = b.create<arith::AndIOp>(bits, b.i32(0x7fffffff));
-          return SmallVector<Value>{b.create<arith::MaxSIOp>(so[0], magnitude)};
-        })[0];
-  }
-
-  Value clamp(Value bits) {
-    Value absmax = b.create<arith::BitcastOp>(b.getF32Type(), bits);
-    double epsilon = op.getEpsilon().convertToDouble();
-    if (epsilon <= 0)
-      return absmax;
-    // Not `maximum`: the NaN of a poisoned row must stay one.
-    Value low = b.f32(epsilon);
-    Value below =
-        b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, absmax, low);
-    return b.create<arith::SelectOp>(below, low, absmax);
-  }
-
-  Value bound() { return b.f32(op.getBound().convertToDouble()); }
-  Value step(Value absmax) { return b.create<arith::DivFOp>(absmax, bound()); }
-
-  /// What of the scaling does not depend on the element.
-  Value rowFactor(Value absmax) {
-    switch (op.getScaling()) {
-    case Scaling::ReciprocalMultiply:
-      return b.create<arith::MulFOp>(b.create<arith::DivFOp>(b.f32(1), absmax),
-                                     bound());
-    case Scaling::DivideMultiply:
-      return b.create<arith::DivFOp>(bound(), absmax);
-    case Scaling::MultiplyDivide:
-    case Scaling::NormalizeMultiply:
-      return absmax;
-    case Scaling::DivideStep:
-      return step(absmax);
-    case Scaling::ReciprocalStep:
-      return b.create<arith::DivFOp>(b.f32(1), step(absmax));
-    }
-    llvm_unreachable("unknown scaling");
-  }
-
-  Value scaled(Value x, Value factor) {
-    switch (op.getScaling()) {
-    case Scaling::ReciprocalMultiply:
-    case Scaling::DivideMultiply:
-    case Scaling::ReciprocalStep:
-      return b.create<arith::MulFOp>(x, factor);
-    case Scaling::MultiplyDivide:
-      return b.create<arith::DivFOp>(b.create<arith::MulFOp>(x, bound()),
-                                     factor);
-    case Scaling::DivideStep:
-      return b.create<arith::DivFOp>(x, factor);
-    case Scaling::NormalizeMultiply:
-      return b.create<arith::MulFOp>(b.create<arith::DivFOp>(x, factor),
-                                     bound());
-    }
-    llvm_unreachable("unknown scaling");
+    return b.reduce(b.index(0), columns, 1, initial,
+                    [&](Value k, ValueRange so) {
+                      return SmallVector<Value>{b.create<arith::MaxSIOp>(
+                          so[0], quantizer.magnitude(input(m, k)))};
+                    })[0];
   }
 
   void quantizeRow(Value m, Value absmax) {
-    Value factor = rowFactor(absmax);
-    Value low = b.f32(op.getQminAttr().getInt()),
-          high = b.f32(op.getQmaxAttr().getInt());
+    Value factor = quantizer.rowFactor(absmax);
     Type element = cast<MemRefType>(op.getValues().getType()).getElementType();
     Value sum =
         b.reduce(b.index(0), columns, 1, b.i32(0), [&](Value k, ValueRange so) {
-          Value rounded =
-              b.create<math::RoundEvenOp>(scaled(input(m, k), factor));
-          Value clipped = b.minimum(b.maximum(rounded, low), high);
-          Value wide = b.create<arith::FPToSIOp>(b.getI32Type(), clipped);
+          Value wide = quantizer.quantize(input(m, k), factor);
           b.store(b.create<arith::TruncIOp>(element, wide), op.getValues(),
                   {m, k});
           return SmallVector<Value>{b.add(so[0], wide)};
@@ -126,6 +66,7 @@ private:
 
   KernelBuilder &b;
   QuantizeOp op;
+  QuantizerArithmetic quantizer;
   Value rows, columns;
 };
 
