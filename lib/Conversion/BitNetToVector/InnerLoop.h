@@ -113,6 +113,11 @@ std::unique_ptr<InnerLoop> makeMatrixLoop(KernelBuilder &b,
 /// vectors at a time, not scalable.
 std::unique_ptr<InnerLoop> makeLUTLoop(KernelBuilder &b, const MicroTile &tile,
                                        const VectorTarget &target);
+/// The sums of a tile of packed rows for the block of tokens that begins with
+/// `token`, by lookups that all of them share. `sums` is of i32, by rows and
+/// tokens of the block.
+void emitTokenBlockSums(KernelBuilder &b, const LowBitMatmul &matmul,
+                        Value firstTile, Value tiles, Value token, Value sums);
 /// Bit counts of activations in {-1, 0, 1}, prepared for `popcount`.
 std::unique_ptr<InnerLoop> makePopcountLoop(KernelBuilder &b,
                                             const MicroTile &tile,

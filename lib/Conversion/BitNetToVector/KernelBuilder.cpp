@@ -197,6 +197,30 @@ Value KernelBuilder::bitcast(Value vector, Type element) {
   return create<vector::BitCastOp>(result, vector);
 }
 
+SmallVector<Value> KernelBuilder::transpose(ArrayRef<Value> rows) {
+  int64_t lanes = cast<VectorType>(rows[0].getType()).getNumElements();
+  int64_t half = rows.size() / 2;
+  // Each step interleaves one half of all elements with the other, which
+  // rotates the bits of an element's position by one; a row's number has
+  // come down to the lowest bits when all of its bits are through.
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < lanes; ++i) {
+    low.push_back(i / 2 + i % 2 * lanes);
+    high.push_back(low.back() + lanes / 2);
+  }
+  SmallVector<Value> vectors(rows);
+  for (size_t step = 1; step < rows.size(); step *= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < half; ++i) {
+      Value lhs = vectors[i], rhs = vectors[i + half];
+      next.push_back(create<vector::ShuffleOp>(lhs, rhs, low));
+      next.push_back(create<vector::ShuffleOp>(lhs, rhs, high));
+    }
+    vectors = std::move(next);
+  }
+  return vectors;
+}
+
 Value KernelBuilder::toFloat(Value value) {
   Type type = value.getType();
   if (getElementTypeOrSelf(type).isF32())

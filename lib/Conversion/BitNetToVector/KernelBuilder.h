@@ -96,6 +96,9 @@ public:
   Value loadFixed(Value memref, ValueRange indices, int64_t count);
   void storeVector(Value vector, Value memref, ValueRange indices);
   Value bitcast(Value vector, mlir::Type element);
+  /// The columns of the matrix whose rows are `rows`, one after another, in
+  /// vectors as long as these were. The number of rows is a power of two.
+  llvm::SmallVector<Value> transpose(llvm::ArrayRef<Value> rows);
   /// f16, bf16 to f32; f32 as it is. Scalars and vectors.
   Value toFloat(Value value);
   Value sumLanes(Value vector);

@@ -26,25 +26,31 @@ public:
                  const VectorTarget &target, Lowering lowering)
       : b(b), op(op), target(target), lowering(lowering), packing(*op.packing),
         n(op.n), k(op.k), lanes(target.getLanes(32)),
-        isWide(!op.getLhsElement().isInteger(8)) {
+        isWide(!op.getLhsElement().isInteger(8)), rest(b.index(0)) {
+    // Tokens that are left over from blocks have no tables.
+    if (!op.tokenBlocks.empty())
+      this->lowering = getPlainLowering(target);
     if (auto type = op.scale ? cast<MemRefType>(op.scale.getType()) : nullptr)
       groups = type.getRank() == 2 ? type.getDimSize(0) : 1;
     bool scattered = !llvm::all_of(op.op->getOperands(), [](Value operand) {
       return !isa<MemRefType>(operand.getType()) ||
              isInnermostContiguous(operand);
     });
-    if (usesMatrixProducts() || isPrepared() || scattered)
+    if (usesMatrixProducts() || isPrepared() || scattered ||
+        !op.tokenBlocks.empty())
       this->target = target.withFixedVectors();
   }
 
   void run() {
-    b.parallel(b.index(llvm::divideCeil(n, packing.getRows())),
-               [&](Value tile) {
-                 b.setScalable(target.isScalable());
-                 laneRows = b.scale(lanes);
-                 overVectors(tile);
-                 b.setScalable(false);
-               });
+    overTokenBlocks();
+    if (staticTokens() && staticTokens() == KernelBuilder::constant(rest))
+      return;
+    b.parallel(b.index(tiles()), [&](Value tile) {
+      b.setScalable(target.isScalable());
+      laneRows = b.scale(lanes);
+      overVectors(tile);
+      b.setScalable(false);
+    });
   }
 
 private:
@@ -134,19 +140,57 @@ private:
     visit(bulk, count);
   }
 
+  /// Tokens in blocks share lookups; overVectors gets the rest. All tiles meet
+  /// the tables of a block before the next block's, which the caches may not
+  /// hold beside them.
+  void overTokenBlocks() {
+    laneRows = b.index(lanes);
+    Value tokens = b.dim(op.lhs, 0);
+    // More rows use a chunk of tables before it leaves the nearest cache, but
+    // work for many threads must be left.
+    int64_t tilesAtOnce = std::clamp<int64_t>(tiles() / 16, 1, 4);
+    int64_t groups = llvm::divideCeil(tiles(), tilesAtOnce);
+    for (TokenBlocks part : splitTokens(b, tokens, op.tokenBlocks, rest))
+      b.parallel(b.mul(part.count, groups), [&](Value i) {
+        Value token = b.mul(b.floorDiv(i, groups), part.size);
+        blockOfTokens(b.mul(b.rem(i, groups), tilesAtOnce), tilesAtOnce,
+                      b.add(part.first, token), part.size);
+      });
+  }
+
+  void blockOfTokens(Value firstTile, int64_t tilesAtOnce, Value token,
+                     int64_t size) {
+    int64_t rows = packing.getRows();
+    Value sums = b.create<memref::AllocaOp>(
+        MemRefType::get({tilesAtOnce * rows, size}, b.getI32Type()));
+    Value count = b.createOrFold<arith::MinUIOp>(
+        b.sub(b.index(tiles()), firstTile), b.index(tilesAtOnce));
+    emitTokenBlockSums(b, op, firstTile, count, token, sums);
+    Value zero = b.index(0), firstRow = b.mul(firstTile, rows);
+    b.loop(zero, b.mul(count, rows), lanes, [&](Value row) {
+      b.loop(zero, b.index(size), lanes, [&](Value t) {
+        SmallVector<Value> part;
+        for (int64_t i = 0; i < lanes; ++i)
+          part.push_back(b.loadVector(sums, {b.add(row, i), t}, lanes));
+        epilogue(b.transpose(part), b.add(firstRow, row), b.add(token, t),
+                 lanes);
+      });
+    });
+  }
+
   void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
     Value tokens = b.dim(op.lhs, 0);
+    Value whole =
+        b.add(rest, b.mul(b.floorDiv(b.sub(tokens, rest), tokensAtOnce),
+                          tokensAtOnce));
+    b.loop(rest, whole, tokensAtOnce,
+           [&](Value token) { body(token, tokensAtOnce); });
     if (std::optional<int64_t> count = staticTokens()) {
-      int64_t whole = *count / tokensAtOnce * tokensAtOnce;
-      b.loop(b.index(0), b.index(whole), tokensAtOnce,
-             [&](Value token) { body(token, tokensAtOnce); });
-      if (whole < *count)
-        body(b.index(whole), *count - whole);
+      int64_t left = (*count - *KernelBuilder::constant(rest)) % tokensAtOnce;
+      if (left)
+        body(whole, left);
       return;
     }
-    Value whole = b.mul(b.floorDiv(tokens, tokensAtOnce), tokensAtOnce);
-    b.loop(b.index(0), whole, tokensAtOnce,
-           [&](Value token) { body(token, tokensAtOnce); });
     b.loop(whole, tokens, 1, [&](Value token) { body(token, 1); });
   }
 
@@ -210,6 +254,7 @@ private:
     epilogue(totals, row, token, count);
   }
 
+  int64_t tiles() const { return llvm::divideCeil(n, packing.getRows()); }
   int64_t blocks() const {
     return packing.getPaddedColumns(k) / packing.getBlock();
   }
@@ -398,6 +443,7 @@ private:
   PackingAttr packing;
   int64_t n, k, lanes, groups = 1;
   bool isWide;
+  Value rest;     // the first token that is in no block
   Value laneRows; // rows of a vector: lanes, times vscale
   int64_t vectorsAtOnce = 1, tokensAtOnce = 1;
 };
@@ -417,6 +463,13 @@ LogicalResult bitnet::lowerMatmul(KernelBuilder &b, const LowBitMatmul &matmul,
            << stringifyLowering(lowering)
            << "' but no prepared activations: run bitnet-prepare-activations "
               "on tensors first";
+  for (int64_t size : matmul.tokenBlocks)
+    if (size % lanes != 0)
+      return matmul.op->emitOpError("has blocks of ")
+             << size << " tokens; expected multiples of " << lanes;
+  if (!matmul.tokenBlocks.empty() && !TokenTables::fit(matmul.prepared))
+    return matmul.op->emitOpError(
+        "has 'token_blocks' of prepared activations with gaps");
   MatmulLowering(b, matmul, target, lowering).run();
   return success();
 }

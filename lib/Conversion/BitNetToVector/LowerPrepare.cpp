@@ -23,8 +23,10 @@ public:
     bool lut = op.getLowering() == Lowering::LUT;
     // Of four bytes of a row.
     int64_t width = lut ? 256 : 2, parts = unit / 4;
-    int64_t blocks = cast<MemRefType>(op.getOutput().getType()).getDimSize(1) /
-                     (width * parts);
+    blocks = cast<MemRefType>(op.getOutput().getType()).getDimSize(1) /
+             (width * parts);
+    if (!op.getTokenBlocks().empty())
+      return overTokenBlocks();
     b.parallel(b.dim(op.getInput(), 0), [&](Value token) {
       b.loop(b.index(0), b.index(blocks), 1, [&](Value i) {
         for (int64_t part = 0; part < parts; ++part) {
@@ -38,6 +40,9 @@ public:
 
 private:
   static constexpr int64_t entries = 16;
+  /// Activations of a token that are transposed at a time: a divisor of every
+  /// block, and the shortest vector.
+  static constexpr int64_t pieceBytes = 16;
 
   //===--------------------------------------------------------------------===//
   // lut
@@ -83,6 +88,92 @@ private:
     b.storeVector(bytes, op.getOutput(), {token, column});
   }
 
+  void overTokenBlocks() {
+    Value tokens = b.dim(op.getInput(), 0), rest;
+    for (TokenBlocks part : splitTokens(b, tokens, op.getTokenBlocks(), rest)) {
+      TokenTables tables(b, op.getOutput(), part.size);
+      b.parallel(b.mul(part.count, blocks), [&](Value i) {
+        Value token = b.mul(b.floorDiv(i, blocks), part.size);
+        storeTokenTables(tables, b.add(part.first, token), b.rem(i, blocks));
+      });
+    }
+  }
+
+  /// Those of the i-th block of K for the tokens from `token` on.
+  void storeTokenTables(const TokenTables &tables, Value token, Value i) {
+    SmallVector<Value> activations =
+        loadTokens(tables.getTokens(), token, b.mul(i, block));
+    int64_t parts = unit / 4;
+    Value offset = b.add(tables.getOffset(b, token),
+                         b.mul(i, parts * tables.getPartBytes()));
+    for (int64_t n = 0; n < parts * TokenTables::tables; ++n) {
+      // Table n is that of half n % 2 of byte n / 2.
+      SmallVector<Value> ofTable;
+      for (int64_t f = n % 2 * (fields / 2), e = f + fields / 2; f < e; ++f)
+        ofTable.push_back(activations[unit * f + n / 2]);
+      storeEntries(tables, ofTable, b.add(offset, n * tables.getTableBytes()));
+    }
+  }
+
+  /// The activations of a block of K, each as a vector of tokens, of i16.
+  SmallVector<Value> loadTokens(int64_t tokens, Value token, Value k) {
+    Type words = b.vectorType(tokens, b.getI16Type());
+    SmallVector<Value> result;
+    for (int64_t piece = 0; piece < block; piece += pieceBytes) {
+      SmallVector<Value> rows;
+      for (int64_t t = 0; t < tokens; ++t)
+        rows.push_back(b.loadVector(
+            op.getInput(), {b.add(token, t), b.add(k, piece)}, pieceBytes));
+      SmallVector<Value> columns = b.transpose(rows);
+      for (int64_t i = 0; i < pieceBytes; ++i)
+        result.push_back(
+            b.create<arith::ExtSIOp>(words, take(columns, i * tokens, tokens)));
+    }
+    return result;
+  }
+
+  /// Elements of vectors of `pieceBytes` that follow one another.
+  Value take(ArrayRef<Value> vectors, int64_t first, int64_t count) {
+    if (count <= pieceBytes)
+      return b.createOrFold<vector::ExtractStridedSliceOp>(
+          vectors[first / pieceBytes], ArrayRef<int64_t>{first % pieceBytes},
+          ArrayRef<int64_t>{count}, ArrayRef<int64_t>{1});
+    Value low = take(vectors, first, count / 2);
+    Value high = take(vectors, first + count / 2, count / 2);
+    return b.create<vector::ShuffleOp>(
+        low, high, llvm::to_vector(llvm::seq<int64_t>(0, count)));
+  }
+
+  /// The sums of every choice of weights: each weight in turn is added to all
+  /// that there are of those before it.
+  void storeEntries(const TokenTables &tables, ArrayRef<Value> activations,
+                    Value offset) {
+    SmallVector<std::pair<int64_t, Value>> sums = {{0, Value()}};
+    for (auto [i, activation] : llvm::enumerate(activations)) {
+      SmallVector<std::pair<int64_t, Value>> longer;
+      for (auto [index, sum] : sums)
+        for (int64_t weight = -1; weight <= 1;
+             weight += codeBits == 2 ? 1 : 2) {
+          int64_t code = codeBits == 2 ? weight + 1 : (weight + 1) / 2;
+          longer.emplace_back(index | code << (i * codeBits),
+                              addWeighted(sum, activation, weight));
+        }
+      sums = std::move(longer);
+    }
+    for (auto [index, sum] : sums)
+      tables.store(b, sum, b.add(offset, index * tables.getEntryBytes()));
+  }
+
+  /// sum + weight * activation; no sum is 0.
+  Value addWeighted(Value sum, Value activation, int64_t weight) {
+    if (!sum)
+      sum = b.create<arith::ConstantOp>(b.getZeroAttr(activation.getType()));
+    if (weight == 0)
+      return sum;
+    return weight > 0 ? b.create<arith::AddIOp>(sum, activation).getResult()
+                      : b.create<arith::SubIOp>(sum, activation).getResult();
+  }
+
   //===--------------------------------------------------------------------===//
   // popcount
   //===--------------------------------------------------------------------===//
@@ -116,11 +207,14 @@ private:
   KernelBuilder &b;
   PrepareOp op;
   int64_t unit, block, fields, codeBits;
+  int64_t blocks = 0; // along K
 };
 
 } // namespace
 
 LogicalResult bitnet::lowerPrepare(KernelBuilder &b, PrepareOp op) {
+  if (!op.getTokenBlocks().empty() && !TokenTables::fit(op.getOutput()))
+    return op.emitOpError("has 'token_blocks' in an output with gaps");
   PrepareLowering(b, op).run();
   return success();
 }

@@ -90,9 +90,14 @@ struct LowBitMatmul {
   Activation activation = Activation::None;
   std::optional<PackingAttr> packing;
   Lowering lowering;
-  std::optional<int64_t> magnitude; // of an integer lhs
+  std::optional<int64_t> magnitude;    // of an integer lhs
+  llvm::ArrayRef<int64_t> tokenBlocks; // of `prepared`
   int64_t n, k;
 
+  /// The number of rows of activations, where known.
+  int64_t getTokens() const {
+    return llvm::cast<mlir::ShapedType>(lhs.getType()).getDimSize(0);
+  }
   mlir::Type getLhsElement() const {
     return llvm::cast<mlir::ShapedType>(lhs.getType()).getElementType();
   }
@@ -101,6 +106,49 @@ struct LowBitMatmul {
 /// The lowering that a matmul gets on a target: the one that it asks for where
 /// that serves, else the one that `auto` stands for.
 Lowering settleLowering(const LowBitMatmul &matmul, const VectorTarget &target);
+
+/// What multiplies any activations of bytes, as they are.
+Lowering getPlainLowering(const VectorTarget &target);
+/// Sizes of blocks of tokens that share lookups; none where there are too few.
+llvm::SmallVector<int64_t> chooseTokenBlocks(const LowBitMatmul &matmul,
+                                             const VectorTarget &target);
+
+/// Tokens `first` ... `first + count * size - 1`, in blocks.
+struct TokenBlocks {
+  int64_t size;
+  Value first, count;
+};
+/// As many blocks of the first size as `tokens` has, then of the next; `left`
+/// becomes the first token that is in none.
+llvm::SmallVector<TokenBlocks> splitTokens(KernelBuilder &b, Value tokens,
+                                           llvm::ArrayRef<int64_t> sizes,
+                                           Value &left);
+
+/// The tables that a block of tokens shares, as bitnet.prepare documents them:
+/// eight of sixteen entries for four bytes of a row, the n-th of which the n-th
+/// half byte indexes.
+class TokenTables {
+public:
+  static constexpr int64_t entries = 16, tables = 8;
+
+  /// Whether a block's tables can take the place of its tokens' rows, there
+  /// being no gaps between them.
+  static bool fit(Value prepared);
+  TokenTables(KernelBuilder &b, Value prepared, int64_t tokens);
+
+  int64_t getTokens() const { return tokens; }
+  int64_t getEntryBytes() const { return 2 * tokens; }
+  int64_t getTableBytes() const { return entries * getEntryBytes(); }
+  int64_t getPartBytes() const { return tables * getTableBytes(); }
+  /// Of the tables of the block that begins with `token`.
+  Value getOffset(KernelBuilder &b, Value token) const;
+  Value load(KernelBuilder &b, Value offset) const;
+  void store(KernelBuilder &b, Value sums, Value offset) const;
+
+private:
+  int64_t tokens, columns;
+  Value bytes; // memref, of one dimension
+};
 
 /// Each emits the loops of `op`, which is on memrefs, at the builder's
 /// insertion point; the caller erases the op. Fails with a diagnostic where the

@@ -43,6 +43,9 @@ private:
     if (op.getLowering() != Lowering::Auto && lowering != op.getLowering())
       ++numReplaced;
     op.setLowering(lowering);
+    SmallVector<int64_t> tokenBlocks;
+    if (lowering == Lowering::LUT)
+      tokenBlocks = chooseTokenBlocks(LowBitMatmul(op), target);
     auto lhs = cast<RankedTensorType>(op.getLhs().getType());
     RankedTensorType type = PrepareOp::getPreparedType(
         lowering, *op.getPacking(), lhs.getDimSize(0), op.getK());
@@ -54,7 +57,8 @@ private:
       dynamic.push_back(tensor::DimOp::create(b, op.getLoc(), op.getLhs(), 0));
     Value empty = tensor::EmptyOp::create(b, op.getLoc(), type, dynamic);
     auto prepare = PrepareOp::create(b, op.getLoc(), type, op.getLhs(), empty,
-                                     lowering, *op.getPacking());
+                                     lowering, *op.getPacking(), tokenBlocks);
+    op.setTokenBlocks(tokenBlocks);
     op.getPreparedMutable().assign(prepare.getResult());
     ++numPrepared;
   }

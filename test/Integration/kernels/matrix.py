@@ -23,7 +23,8 @@ import bitnet_tools as tools
 LOWERINGS = ("auto", "dot", "lut", "addsub", "popcount")
 TOKENS = (1, 2, 3, 7, 17, 64, 200)
 # Static numbers of tokens have tilings of their own; the rest share a dynamic one.
-STATIC_TOKENS = (1, 17)
+# From 32 on, every length of vector makes blocks of tokens.
+STATIC_TOKENS = (1, 17, 56)
 
 
 def differs(got, expected, tolerance):
@@ -102,7 +103,7 @@ def main():
     parser.add_argument("--parts", nargs="*", default=("matmuls", "models", "ops"))
     parser.add_argument("--tokens", type=int, nargs="*")
     arguments = parser.parse_args()
-    arguments.tokens = arguments.tokens or (TOKENS if arguments.full else (1, 3, 17))
+    arguments.tokens = arguments.tokens or (TOKENS if arguments.full else (1, 3, 51))
     os.makedirs(arguments.folder, exist_ok=True)
     matrix = Matrix(arguments)
     matrix.run()

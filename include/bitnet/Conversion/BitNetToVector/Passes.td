@@ -19,10 +19,15 @@ def PrepareActivations : Pass<"bitnet-prepare-activations", "::mlir::ModuleOp"> 
     (`lut`, `popcount`). Equal preparations become one by CSE, so matmuls of one
     input share its tables.
 
-    A lowering that was asked for but does not serve becomes what `auto` stands for
-    (`dot` where the target has an instruction for it, else `addsub`): `lut` with
-    activations other than i8, or without a byte shuffle (x86-64 before SSSE3);
-    `popcount` where the activations are not known to be in {-1, 0, 1}.
+    `auto` becomes `dot` where the target has an instruction for it, else `addsub`;
+    but `lut` on x86-64 up to AVX2 (without AVX-VNNI) for a static number of tokens that
+    fill a vector of 16-bit lanes. With `lut`, such numbers of tokens are split into
+    `token_blocks`, which share lookups.
+
+    A lowering that was asked for but does not serve becomes `dot` or `addsub`:
+    `lut` with activations other than i8, or, of few tokens, without a byte
+    shuffle (x86-64 before SSSE3); `popcount` where the activations are not known to be in
+    {-1, 0, 1}.
 
     ```mlir
     %y = bitnet.linear ins(%q#0, %w, %s : tensor<4x384xi8>, tensor<12288xi8>, tensor<1xf32>)
@@ -52,8 +57,8 @@ def ConvertBitNetToVector : Pass<"convert-bitnet-to-vector", "::mlir::ModuleOp">
     scalar loops, which LLVM vectorises.
 
     A linear layer or matmul becomes one tiled nest with one of these inner loops,
-    by its `lowering` (`auto`: `dot` where the target has an instruction for it, else
-    `addsub`). Activations other than i8 are multiplied in 32 bits, whatever it says.
+    by its `lowering`, as bitnet-prepare-activations settles it. Activations other
+    than i8 are multiplied in 32 bits, whatever it says.
 
     - `dot`: codes are unpacked by shift and mask and meet four activations at a
       time in vpdpbusd (AVX-512 VNNI, AVX-VNNI), vpmaddubsw + vpmaddwd (SSSE3 and
@@ -61,7 +66,8 @@ def ConvertBitNetToVector : Pass<"convert-bitnet-to-vector", "::mlir::ModuleOp">
       or smull + smlal (plain ARM); several tokens meet packed weights of unit 8
       in smmla (ARM with i8mm);
     - `lut`: groups of codes index tables of partial sums, which bitnet.prepare made,
-      by pshufb (SSSE3, AVX2, AVX-512BW), vpermb (AVX-512 VBMI) or tbl (ARM);
+      by pshufb (SSSE3, AVX2, AVX-512BW), vpermb (AVX-512 VBMI) or tbl (ARM); in
+      blocks of tokens, they select vectors of sums, which are loaded and added;
     - `addsub`: masked additions and subtractions;
     - `popcount`: activations in {-1, 0, 1} as bits: exclusive or, mask, count.
 

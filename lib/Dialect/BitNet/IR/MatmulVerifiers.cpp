@@ -108,6 +108,19 @@ static LogicalResult verifyColumns(const OperandCheck &lhs, int64_t least) {
   return lhs.error() << "must have at least " << least << " columns";
 }
 
+/// Checks the sizes of blocks of tokens, vectors of which are transposed.
+template <typename OpTy> static LogicalResult verifyTokenBlocks(OpTy op) {
+  ArrayRef<int64_t> sizes = op.getTokenBlocks();
+  if (!sizes.empty() && op.getLowering() != Lowering::LUT)
+    return op.emitOpError("attribute 'token_blocks' needs the lowering 'lut'");
+  for (auto [i, size] : llvm::enumerate(sizes))
+    if (size < 8 || size > 64 || !llvm::isPowerOf2_64(size) ||
+        (i > 0 && size >= sizes[i - 1]))
+      return op.emitOpError("attribute 'token_blocks' must be powers of two "
+                            "from 64 to 8, each less than the one before");
+  return success();
+}
+
 /// Checks what is known of the activations, and their prepared form.
 template <typename OpTy> static LogicalResult verifyPreparation(OpTy op) {
   OperandCheck lhs(op, "lhs", op.getLhs());
@@ -121,8 +134,12 @@ template <typename OpTy> static LogicalResult verifyPreparation(OpTy op) {
       return op.emitOpError("attribute 'magnitude' is ")
              << *magnitude << ", but the quantiser's range exceeds it";
   }
-  if (!op.getPrepared())
+  if (!op.getPrepared()) {
+    if (!op.getTokenBlocks().empty())
+      return op.emitOpError(
+          "attribute 'token_blocks' needs prepared activations");
     return success();
+  }
   RankedTensorType type;
   if (op.getPacking())
     type = PrepareOp::getPreparedType(op.getLowering(), *op.getPacking(),
@@ -133,13 +150,13 @@ template <typename OpTy> static LogicalResult verifyPreparation(OpTy op) {
   if (op.getLowering() == Lowering::Popcount && op.getMagnitude() != 1)
     return op.emitOpError("needs magnitude 1 beside the lowering 'popcount'");
   OperandCheck prepared(op, "prepared", op.getPrepared());
-  return all({lhs.isInteger(8),
+  return all({verifyTokenBlocks(op), lhs.isInteger(8),
               prepared.isInteger(type.getElementTypeBitWidth()),
               prepared.hasShape(type.getShape())});
 }
 
 LogicalResult PrepareOp::verify() {
-  if (failed(verifySemantics(*this)))
+  if (failed(verifySemantics(*this)) || failed(verifyTokenBlocks(*this)))
     return failure();
   OperandCheck input(*this, "input", getInput());
   OperandCheck output(*this, "output", getOutput());

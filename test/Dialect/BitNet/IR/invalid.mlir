@@ -472,6 +472,38 @@ func.func @f(%x: tensor<4x16xf32>, %v: tensor<4x16xi8>, %t: tensor<4xf32>, %u: t
 
 // -----
 
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>) {
+  // expected-error @+1 {{attribute 'token_blocks' needs prepared activations}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>, token_blocks = array<i64: 8>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x256xi8>) {
+  // expected-error @+1 {{attribute 'token_blocks' must be powers of two from 64 to 8, each less than the one before}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) prepared(%p : tensor<4x256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>, token_blocks = array<i64: 8, 16>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x256xi8>) {
+  // expected-error @+1 {{attribute 'token_blocks' must be powers of two from 64 to 8, each less than the one before}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>, token_blocks = array<i64: 12>} -> tensor<4x256xi8>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x2xi32>) {
+  // expected-error @+1 {{attribute 'token_blocks' needs the lowering 'lut'}}
+  %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x2xi32>) {lowering = #bitnet.lowering<popcount>, packing = #bitnet.packing<planes2, rows = 64>, token_blocks = array<i64: 8>} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
 func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x256xi8>) {
   // expected-error @+1 {{attribute 'lowering' must be lut or popcount}}
   %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<dot>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x256xi8>

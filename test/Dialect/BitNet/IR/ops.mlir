@@ -74,6 +74,13 @@ func.func @linear(%q: tensor<?x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tenso
       quantized(%step, %sum : tensor<?xf32>, tensor<?xi32>) prepared(%5 : tensor<?x256xi8>) outs(%out : tensor<?x2xf32>)
       {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>}
       -> tensor<?x2xf32>
+  // CHECK: bitnet.prepare {{.*}} {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>, token_blocks = array<i64: 32, 8>}
+  %8 = bitnet.prepare ins(%wide : tensor<?x16xi8>) outs(%tables : tensor<?x256xi8>)
+      {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>, token_blocks = array<i64: 32, 8>} -> tensor<?x256xi8>
+  // CHECK: bitnet.matmul {{.*}} prepared(%{{.*}} : tensor<?x256xi8>) {{.*}}token_blocks = array<i64: 32, 8>
+  %9 = bitnet.matmul ins(%wide, %packed : tensor<?x16xi8>, tensor<256xi8>) prepared(%8 : tensor<?x256xi8>) outs(%acc : tensor<?x2xi32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>, token_blocks = array<i64: 32, 8>}
+      -> tensor<?x2xi32>
   // CHECK: bitnet.matmul ins({{.*}}) prepared(%{{.*}} : tensor<?x2xi32>) outs({{.*}}) {columns = 6 : i64, lowering = #bitnet.lowering<popcount>, magnitude = 1 : i64, packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64}
   %7 = bitnet.matmul ins(%wide, %packed : tensor<?x16xi8>, tensor<256xi8>) prepared(%bits : tensor<?x2xi32>) outs(%acc : tensor<?x2xi32>)
       {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<popcount>, magnitude = 1 : i64}

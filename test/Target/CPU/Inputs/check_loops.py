@@ -74,6 +74,7 @@ def main():
     parser.add_argument("assembly")
     parser.add_argument("--kernel", default=r"kernel_(linear|matmul)\w*?(_body)?", help="names of the functions")
     parser.add_argument("--has", nargs="+", required=True, help="instructions that every loop has, as regular expressions")
+    parser.add_argument("--some", action="store_true", help="look only at loops that have them; there must be one")
     arguments = parser.parse_args()
     with open(arguments.assembly, encoding="utf-8") as file:
         lines = file.read().split("\n")
@@ -82,16 +83,17 @@ def main():
         if not re.fullmatch(arguments.kernel, name):
             continue
         for loop in innermost_loops(body):
-            count += 1
             where = f"{name}, loop of {len(loop)} lines"
-            for wanted in arguments.has:
-                if not any(re.search(rf"\s(?:{wanted})(?:\s|$)", line) for line in loop):
-                    errors.append(f"{where}: no {wanted}")
+            missing = [w for w in arguments.has if not any(re.search(rf"\s(?:{w})(?:\s|$)", line) for line in loop)]
+            if arguments.some and missing:
+                continue
+            count += 1
+            errors += [f"{where}: no {wanted}" for wanted in missing]
             for line in loop:
                 if CALL.match(line) or STACK.search(line):
                     errors.append(f"{where}: {line.strip()}")
     if not count:
-        errors.append("no loops in kernels " + arguments.kernel)
+        errors.append("no such loops in kernels " + arguments.kernel)
     print(f"{arguments.assembly}: {count} loops", *errors[:10], sep="\n  ")
     return bool(errors)
 

@@ -1,6 +1,7 @@
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes IR of the bitnet phase with low-bit layers of activations in {-1, 0, 1}."""
+"""Writes IR of the bitnet phase with low-bit layers of activations in {-1, 0, 1}:
+make_layers.py FILE TOKENS..., a number or ? each."""
 
 import sys
 
@@ -19,8 +20,8 @@ def layer(name, tokens, kind):
         quantized(%one, %m{name} : tensor<1xf32>, tensor<{tokens}xi32>) outs(%e{name} : {y}) {{magnitude = 1 : i64}} -> {y}"""
 
 
-def main(path):
-    layers = [(f"{kind[0]}{i}", tokens, kind) for kind in ("ternary", "binary") for i, tokens in enumerate(("1", "?"))]
+def main(path, *counts):
+    layers = [(f"{kind[0]}{i}", tokens, kind) for kind in ("ternary", "binary") for i, tokens in enumerate(counts)]
     arguments, types = [], []
     for name, tokens, _ in layers:
         arguments.append(f'%x{name}: tensor<{tokens}x{K}xi8> {{onnx.name = "x{name}"}}')
@@ -45,4 +46,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

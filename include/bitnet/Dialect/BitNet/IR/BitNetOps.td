@@ -136,6 +136,13 @@ def BitNet_PrepareOp : BitNet_DPSOp<"prepare"> {
     of their own: byte `b` of part `l`, half `h`, low (`p = 0`) or high byte
     are at `256 * l + 64 * (2 * h + p) + 16 * b`.
 
+    `token_blocks` are sizes of blocks of tokens that share tables for `lut`: the first
+    tokens make blocks of the first size, those left blocks of the next; what is then
+    left has no tables, and matmuls read its activations as they are. The tables of a block of T tokens take the place of
+    its T rows. Their entries are vectors of T i16: entry `e` for half `h` of byte `b`
+    of part `l` is `2 * T * (16 * (8 * l + 2 * b + h) + e)` bytes after the block's first
+    row begins. Entries that no codes select are not written.
+
     `popcount`: `[M, 2 * L]` of i32, for activations in {-1, 0, 1}. A part has two
     words whose bits lie as those of the packed weights of a row: the bits
     of the first are set where the activation is -1, of the second where it is not 0.
@@ -147,7 +154,8 @@ def BitNet_PrepareOp : BitNet_DPSOp<"prepare"> {
     ```
   }];
   let arguments = (ins BitNet_Shaped:$input, BitNet_Shaped:$output,
-    BitNet_LoweringAttr:$lowering, BitNet_PackingAttr:$packing);
+    BitNet_LoweringAttr:$lowering, BitNet_PackingAttr:$packing,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$token_blocks);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)` `outs` `(` $output `:` type($output) `)`
     attr-dict (`->` type($result)^)?
@@ -167,8 +175,8 @@ def BitNet_MatmulOp : BitNet_DPSOp<"matmul"> {
     `out[m, n] = sum over k of lhs[m, k] * weight[n, k]`. Integer activations sum
     exactly in i32; float activations (weight-only models) in f32. The layout phase
     packs the weights as it does those of bitnet.linear, which documents `packing`,
-    `rows`, `columns`, `magnitude` and `prepared`; `lhs` may then have more columns
-    than K.
+    `rows`, `columns`, `magnitude`, `prepared` and `token_blocks`; `lhs` may then have
+    more columns than K.
 
     ```mlir
     %c = bitnet.matmul ins(%q, %w : tensor<4x384xi8>, tensor<128x384x!bitnet.ternary>)
@@ -180,7 +188,8 @@ def BitNet_MatmulOp : BitNet_DPSOp<"matmul"> {
     DefaultValuedAttr<BitNet_LoweringAttr, "Lowering::Auto">:$lowering,
     OptionalAttr<BitNet_PackingAttr>:$packing,
     OptionalAttr<I64Attr>:$rows, OptionalAttr<I64Attr>:$columns,
-    OptionalAttr<I64Attr>:$magnitude);
+    OptionalAttr<I64Attr>:$magnitude,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$token_blocks);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $weight `:` type($lhs) `,` type($weight) `)`
     (`prepared` `(` $prepared^ `:` type($prepared) `)`)?
@@ -230,7 +239,8 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
     `magnitude` says that no element of an integer `lhs` exceeds it: the layout
     phase sets it where the quantiser's range is {-1, 0, 1}, which `popcount` needs.
     `prepared` are the same activations as bitnet.prepare gives them, where the
-    lowering reads such; it then has the matmul's lowering and packing.
+    lowering reads such; bitnet.prepare then has the matmul's lowering, packing and
+    `token_blocks`.
 
     ```mlir
     %y = bitnet.linear ins(%q#0, %w, %s : tensor<4x384xi8>, tensor<128x384x!bitnet.ternary>, tensor<1xf32>)
@@ -247,7 +257,8 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
     DefaultValuedAttr<BitNet_LoweringAttr, "Lowering::Auto">:$lowering,
     OptionalAttr<BitNet_PackingAttr>:$packing,
     OptionalAttr<I64Attr>:$rows, OptionalAttr<I64Attr>:$columns,
-    OptionalAttr<I64Attr>:$magnitude);
+    OptionalAttr<I64Attr>:$magnitude,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$token_blocks);
   let assemblyFormat = [{
     `ins` `(` $lhs `,` $weight `,` $scale `:` type($lhs) `,` type($weight) `,` type($scale) `)`
     (`quantized` `(` $step^ `,` $sum `:` type($step) `,` type($sum) `)`)?
