@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GraphCheck.h"
+#include "ForeignOperators.h"
 #include "ONNXLibrary.h"
 #include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -137,7 +138,8 @@ LogicalResult checkSupported(const ModelProto &model, int opset,
     if (name == "Constant" || (op && op->hasInterface<onnx::NodeOpInterface>()))
       return;
     std::string domain = isDefaultDomain(node.domain()) ? "" : node.domain();
-    if (hasFunctionBody(domain, node.op_type(), opset))
+    if (getForeignOperators().contains(name) ||
+        hasFunctionBody(domain, node.op_type(), opset))
       return;
     unsupported.emplace_back(name, getNodeName(node));
   };

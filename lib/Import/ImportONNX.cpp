@@ -7,6 +7,7 @@
 
 #include "bitnet/Import/ImportONNX.h"
 #include "Dimensions.h"
+#include "ForeignOperators.h"
 #include "GraphBuilder.h"
 #include "GraphCheck.h"
 #include "ModelFile.h"
@@ -43,7 +44,6 @@ private:
   LogicalResult prepare();
   LogicalResult setAsideInitializers();
   LogicalResult setAsideConstants();
-  LogicalResult addTypedInput(const TensorProto &tensor, StringRef name);
   LogicalResult expandUnknown();
   LogicalResult infer(ModelProto &inferred);
   LogicalResult buildEntry(GraphBuilder &builder, ModelProto &entry,
@@ -80,20 +80,6 @@ LogicalResult Importer::fail(LibraryError error, StringRef what) {
 // Large constants
 //===----------------------------------------------------------------------===//
 
-/// ONNX's library copies initializers, and needs the values of small ones only:
-/// large ones become inputs of their type until the functions are built.
-LogicalResult Importer::addTypedInput(const TensorProto &tensor,
-                                      StringRef name) {
-  auto *input = model.mutable_graph()->add_input();
-  input->set_name(name.str());
-  auto *type = input->mutable_type()->mutable_tensor_type();
-  type->set_elem_type(tensor.data_type());
-  type->mutable_shape();
-  for (int64_t dim : tensor.dims())
-    type->mutable_shape()->add_dim()->set_dim_value(dim);
-  return success();
-}
-
 LogicalResult Importer::setAsideInitializers() {
   GraphProto &graph = *model.mutable_graph();
   // An initializer that is an input too is a default; here it is the value.
@@ -118,8 +104,9 @@ LogicalResult Importer::setAsideInitializers() {
       return true;
     }
     ElementsAttr value = reader.read(tensor);
-    if (!value || failed(addTypedInput(tensor, tensor.name())))
+    if (!value)
       return failure();
+    addConstantInput(graph, tensor.name(), type);
     constants[tensor.name()] = value;
     return false;
   };
@@ -150,8 +137,9 @@ LogicalResult Importer::setAsideConstants() {
     if (bitnet::onnx::getStorageBytes(type) <= bitnet::onnx::kMaxInlineBytes)
       continue;
     ElementsAttr value = reader.read(tensor);
-    if (!value || failed(addTypedInput(tensor, node.output(0))))
+    if (!value)
       return failure();
+    addConstantInput(*model.mutable_graph(), node.output(0), type);
     constants[node.output(0)] = value;
     aside[i] = true;
   }
@@ -213,6 +201,7 @@ LogicalResult Importer::prepare() {
   if (!read)
     return failure();
   model = std::move(*read);
+  normalizeForeignDomains(model);
   int opset = getOpset(model);
   if (failed(checkDataflow(model.graph(), file)) ||
       failed(checkSupported(model, opset, file)) ||
@@ -234,6 +223,8 @@ LogicalResult Importer::prepare() {
     if (LibraryError error = convertVersion(model, kOpset))
       return fail(error, "cannot convert the model to opset " +
                              std::to_string(kOpset));
+  if (failed(expandForeignOperators(model, constants, reader, file)))
+    return failure();
   return expandUnknown();
 }
 

@@ -30,14 +30,25 @@ template <typename Action> static LibraryError guarded(Action &&action) {
 
 int64_t getNewestIRVersion() { return ::onnx::IR_VERSION; }
 
-LibraryError parseText(const std::string &text, ::onnx::ModelProto &model) {
+/// Parses a model or a function.
+template <typename Proto>
+static LibraryError parse(const std::string &text, Proto &proto) {
   LibraryError error;
   LibraryError thrown = guarded([&] {
-    auto status = ::onnx::OnnxParser::Parse(model, text.c_str());
+    auto status = ::onnx::OnnxParser::Parse(proto, text.c_str());
     if (!status.IsOK())
       error = status.ErrorMessage();
   });
   return thrown ? thrown : error;
+}
+
+LibraryError parseText(const std::string &text, ::onnx::ModelProto &model) {
+  return parse(text, model);
+}
+
+LibraryError parseFunction(const std::string &text,
+                           ::onnx::FunctionProto &function) {
+  return parse(text, function);
 }
 
 LibraryError checkModel(const ::onnx::ModelProto &model) {

@@ -30,6 +30,10 @@ int64_t getNewestIRVersion();
 /// Parses ONNX's text format.
 LibraryError parseText(const std::string &text, ::onnx::ModelProto &model);
 
+/// Parses a function in ONNX's text format.
+LibraryError parseFunction(const std::string &text,
+                           ::onnx::FunctionProto &function);
+
 /// Checks that the model obeys the standard.
 LibraryError checkModel(const ::onnx::ModelProto &model);
 

@@ -75,6 +75,24 @@ Type getElementType(int32_t dataType, MLIRContext *context) {
   }
 }
 
+int32_t getDataType(Type elementType) {
+  for (int32_t i = 1; ::onnx::TensorProto_DataType_IsValid(i); ++i)
+    if (getElementType(i, elementType.getContext()) == elementType)
+      return i;
+  llvm_unreachable("no element type of ONNX's");
+}
+
+void addConstantInput(::onnx::GraphProto &graph, StringRef name,
+                      RankedTensorType type) {
+  auto *input = graph.add_input();
+  input->set_name(name.str());
+  auto *tensor = input->mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(getDataType(type.getElementType()));
+  tensor->mutable_shape();
+  for (int64_t dim : type.getShape())
+    tensor->mutable_shape()->add_dim()->set_dim_value(dim);
+}
+
 std::string getDataTypeName(int32_t dataType) {
   std::string name = ::onnx::TensorProto_DataType_Name(
       static_cast<TensorProto::DataType>(dataType));

@@ -27,6 +27,15 @@ std::string getDataTypeName(int32_t dataType);
 /// The element type of an ONNX data type; null for strings and complex numbers.
 mlir::Type getElementType(int32_t dataType, mlir::MLIRContext *context);
 
+/// The ONNX data type of an element type that getElementType gives.
+int32_t getDataType(mlir::Type elementType);
+
+/// Adds an input of a constant's type to the graph. ONNX's library copies
+/// initializers, and needs the values of small ones only: large ones are inputs
+/// until the functions are built.
+void addConstantInput(::onnx::GraphProto &graph, llvm::StringRef name,
+                      mlir::RankedTensorType type);
+
 /// Makes constants of tensors, mapping each external file once.
 class TensorReader {
 public:
