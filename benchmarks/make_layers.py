@@ -22,8 +22,10 @@ def pack(codes):
 
 def activations(random, tokens, width):
     """Floats that are whole numbers, each token with a largest magnitude of 127: they
-    quantise to themselves, with a scale of 1."""
-    x = random.integers(-127, 128, (tokens, width)).astype(np.float32)
+    quantise to themselves, with a scale of 1. Of many tokens the rest is small, so that
+    files compress."""
+    limit = 127 if tokens <= 1024 else 7
+    x = random.integers(-limit, limit + 1, (tokens, width)).astype(np.float32)
     x[:, 0] = 127
     return x
 
