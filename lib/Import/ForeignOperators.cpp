@@ -30,6 +30,7 @@ const ForeignOperators &getForeignOperators() {
   static const ForeignOperators operators = [] {
     ForeignOperators all;
     addMicrosoftNormOperators(all);
+    addMicrosoftQuantizedOperators(all);
     return all;
   }();
   return operators;
@@ -126,8 +127,8 @@ RankedTensorType NodeContext::getType(int index) const {
 
 std::string NodeContext::addConstant(ElementsAttr value) {
   std::string formal = "constant_" + std::to_string(added.size());
-  std::string name =
-      (getNodeName(node) + "." + formal + ".bitnet.expansion").str();
+  // Nodes may share a name, values do not.
+  std::string name = node.output(0) + "." + formal + ".bitnet.expansion";
   addConstantInput(*model.mutable_graph(), name,
                    cast<RankedTensorType>(value.getShapedType()));
   constants[name] = value;

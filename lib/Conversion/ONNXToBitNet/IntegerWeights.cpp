@@ -20,6 +20,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <numeric>
 
 using namespace mlir;
 using namespace bitnet;
@@ -103,24 +105,157 @@ static bool translateBytes(const CodeTable &table, ArrayRef<char> data,
   return isValid;
 }
 
-/// The codes of [outputs, inputs]; false where an integer has none.
-static bool readCodes(const WeightSource &source, const CodeTable &table,
-                      ArrayRef<char> data, CodeWriter &writer) {
+//===----------------------------------------------------------------------===//
+// Scales and zero points
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A scale or zero point for each run of `unit` weights of an output, [outputs,
+/// inputs / unit]; a single value where all are equal.
+template <typename T> struct Parameters {
+  int64_t unit = 0;
+  std::vector<T> values;
+};
+
+} // namespace
+
+/// The weights of an output, in order, that one entry of scale belongs to; 1
+/// where it varies with each.
+static int64_t getUnit(const WeightSource &source) {
+  ArrayRef<int64_t> shape =
+      cast<ShapedType>(source.values.getType()).getShape();
+  int64_t n = source.outputs, k = source.inputs, inner = 1;
+  if (shape.empty())
+    return k;
+  for (int64_t extent : shape.drop_front(source.axis + 1))
+    inner *= extent;
+  if (!source.outputsFirst) {
+    if (shape != ArrayRef({k, n}))
+      return 1;
+    if (source.axis == 1)
+      return source.block ? 1 : k;
+    return source.block ? std::gcd(source.block, k) : 1;
+  }
+  if (!source.block)
+    return std::gcd(inner, k);
+  // A run ends where its dimension does.
+  return inner == 1 ? std::gcd(std::gcd(source.block, shape[source.axis]), k)
+                    : 1;
+}
+
+/// Nothing where groups of an output's weights are none that a linear layer
+/// can have.
+template <typename T>
+static std::optional<Parameters<T>> readParameters(const WeightSource &source,
+                                                   ElementsAttr attr) {
+  auto view = onnx::ElementsView<T>::get(attr);
+  if (!view || view->values().empty())
+    return std::nullopt;
+  ArrayRef<T> given = view->values();
   int64_t n = source.outputs, k = source.inputs;
-  if (source.outputsFirst) {
-    if (table.getBits() == 2)
-      return translateBytes(table, data, n * k, writer);
-    for (int64_t i = 0; i < n * k; ++i)
-      if (!writer.put(i, table.get(data, i)))
-        return false;
+  if (llvm::all_equal(given))
+    return Parameters<T>{k, {given.front()}};
+  int64_t unit = getUnit(source);
+  Parameters<T> result;
+  bool isShared = true;
+  for (int64_t row = 0; row < n; ++row)
+    for (int64_t column = 0; column < k; column += unit) {
+      int64_t index = source.getParameterIndex(
+          source.outputsFirst ? row * k + column : column * n + row);
+      if (index >= static_cast<int64_t>(given.size()))
+        return std::nullopt;
+      // The fewest that may still do are kept.
+      bool isFirst = column == 0;
+      isShared &= isFirst || given[index] == result.values.back();
+      if (!isShared && unit % kMinGroup != 0)
+        return std::nullopt;
+      if (isFirst || unit % kMinGroup == 0)
+        result.values.push_back(given[index]);
+    }
+  result.unit = unit % kMinGroup == 0 ? unit : k;
+  if (isShared && result.unit != k) {
+    int64_t perRow = k / result.unit;
+    for (int64_t row = 0; row < n; ++row)
+      result.values[row] = result.values[row * perRow];
+    result.values.resize(n);
+    result.unit = k;
+  }
+  return result;
+}
+
+/// The scales of a matrix by output and group; false where they are shared in
+/// other ways or are no numbers.
+static bool readScales(const WeightSource &source, LowBitMatrix &matrix) {
+  if (!source.scale) {
+    matrix.scales = {1.0};
     return true;
   }
-  // Outputs in tiles, which keeps both sides in the cache.
-  constexpr int64_t kTile = 64;
-  for (int64_t first = 0; first < n; first += kTile)
+  auto scales = readParameters<float>(source, source.scale);
+  if (!scales ||
+      !llvm::all_of(scales->values, [](float s) { return std::isfinite(s); }))
+    return false;
+  matrix.scales.assign(scales->values.begin(), scales->values.end());
+  if (matrix.scales.size() == 1)
+    return true;
+  if (scales->unit == source.inputs) {
+    matrix.sharing = LowBitMatrix::Sharing::Row;
+    return source.inputs >= kMinGroup;
+  }
+  matrix.sharing = LowBitMatrix::Sharing::Group;
+  matrix.group = scales->unit;
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Codes
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A table for every zero point that occurs, and which one a weight has.
+class WeightDecoder {
+public:
+  WeightDecoder(const WeightSource &source, IntegerType type,
+                const Parameters<int64_t> &zeroPoints)
+      : unit(zeroPoints.unit), perRow(source.inputs / unit) {
+    for (int64_t point : zeroPoints.values)
+      tables.push_back(&known.try_emplace(point, type, point).first->second);
+  }
+
+  bool isUniform() const { return tables.size() == 1; }
+
+  const CodeTable &get(int64_t row, int64_t column) const {
+    return isUniform() ? *tables[0] : *tables[row * perRow + column / unit];
+  }
+
+private:
+  int64_t unit, perRow;
+  std::map<int64_t, CodeTable> known;
+  std::vector<const CodeTable *> tables;
+};
+
+} // namespace
+
+/// The codes of [outputs, inputs]; false where an integer has none.
+static bool readCodes(const WeightSource &source, const WeightDecoder &decoder,
+                      ArrayRef<char> data, CodeWriter &writer) {
+  int64_t n = source.outputs, k = source.inputs;
+  if (source.outputsFirst && decoder.isUniform() &&
+      decoder.get(0, 0).getBits() == 2)
+    return translateBytes(decoder.get(0, 0), data, n * k, writer);
+  int64_t rowStride = source.outputsFirst ? k : 1;
+  int64_t columnStride = source.outputsFirst ? 1 : n;
+  // Outputs in tiles, which keeps both sides in the cache where they are
+  // transposed.
+  int64_t tile = source.outputsFirst ? 1 : 64;
+  for (int64_t first = 0; first < n; first += tile)
     for (int64_t column = 0; column < k; ++column)
-      for (int64_t row = first, e = std::min(first + kTile, n); row < e; ++row)
-        if (!writer.put(row * k + column, table.get(data, column * n + row)))
+      for (int64_t row = first, e = std::min(first + tile, n); row < e; ++row)
+        if (!writer.put(
+                row * k + column,
+                decoder.get(row, column)
+                    .get(data, row * rowStride + column * columnStride)))
           return false;
   return true;
 }
@@ -134,56 +269,6 @@ static std::vector<char> narrowToBinary(ArrayRef<char> codes, int64_t count) {
   return result;
 }
 
-/// The one zero point, 0 where there is none; nothing where they differ.
-static std::optional<int64_t> readZeroPoint(ElementsAttr zeroPoint) {
-  if (!zeroPoint)
-    return 0;
-  auto view = onnx::ElementsView<int64_t>::get(zeroPoint);
-  if (!view || view->values().empty() || !llvm::all_equal(view->values()))
-    return std::nullopt;
-  return view->values().front();
-}
-
-/// The scales by output and group, as the matrix has them; false where they are
-/// shared in other ways, or do not keep the weights' signs.
-static bool readScales(const WeightSource &source, LowBitMatrix &matrix) {
-  if (!source.scale) {
-    matrix.scales = {1.0};
-    return true;
-  }
-  auto view = onnx::ElementsView<float>::get(source.scale);
-  if (!view || view->values().empty())
-    return false;
-  ArrayRef<float> scales = view->values();
-  if (!llvm::all_of(scales,
-                    [](float s) { return std::isfinite(s) && s > 0.0f; }))
-    return false;
-  if (llvm::all_equal(scales)) {
-    matrix.scales = {scales.front()};
-    return true;
-  }
-  if (cast<ShapedType>(source.values.getType()).getRank() != 2)
-    return false;
-  bool alongOutputs = source.axis == (source.outputsFirst ? 0 : 1);
-  int64_t n = source.outputs, count = scales.size();
-  if (!source.block) {
-    matrix.sharing = LowBitMatrix::Sharing::Row;
-    matrix.scales.assign(scales.begin(), scales.end());
-    return alongOutputs && count == n && source.inputs >= kMinGroup;
-  }
-  int64_t groups = source.inputs / source.block;
-  if (alongOutputs || source.inputs % source.block || count != n * groups ||
-      source.block % kMinGroup)
-    return false;
-  matrix.sharing = LowBitMatrix::Sharing::Group;
-  matrix.group = source.block;
-  for (int64_t row = 0; row < n; ++row)
-    for (int64_t group = 0; group < groups; ++group)
-      matrix.scales.push_back(source.outputsFirst ? scales[row * groups + group]
-                                                  : scales[group * n + row]);
-  return true;
-}
-
 std::optional<LowBitMatrix>
 bitnet::readIntegerMatrix(const WeightSource &source) {
   auto type = dyn_cast<IntegerType>(source.values.getElementType());
@@ -192,15 +277,19 @@ bitnet::readIntegerMatrix(const WeightSource &source) {
     return std::nullopt;
   ArrayRef<char> data = getRawBytes(source.values);
   int64_t count = source.outputs * source.inputs;
-  std::optional<int64_t> zeroPoint = readZeroPoint(source.zeroPoint);
+  std::optional<Parameters<int64_t>> zeroPoints =
+      Parameters<int64_t>{source.inputs, {0}};
+  if (source.zeroPoint)
+    zeroPoints = readParameters<int64_t>(source, source.zeroPoint);
   LowBitMatrix matrix;
-  if (count <= kMaxFloatElements || !zeroPoint ||
+  if (count <= kMaxFloatElements || !zeroPoints ||
       static_cast<int64_t>(data.size()) <
           onnx::getStorageBytes(source.values.getShapedType()) ||
       !readScales(source, matrix))
     return std::nullopt;
   CodeWriter writer(count);
-  if (!readCodes(source, CodeTable(type, *zeroPoint), data, writer))
+  WeightDecoder decoder(source, type, *zeroPoints);
+  if (!readCodes(source, decoder, data, writer))
     return std::nullopt;
   matrix.isBinary = !writer.hasZero;
   matrix.codes = matrix.isBinary ? narrowToBinary(writer.codes, count)

@@ -56,6 +56,19 @@ std::optional<WeightSource> bitnet::matchWeightSource(Value value,
   return source;
 }
 
+int64_t WeightSource::getParameterIndex(int64_t position) const {
+  ArrayRef<int64_t> shape = cast<ShapedType>(values.getType()).getShape();
+  int64_t inner = 1, extent = shape.empty() ? 1 : shape[axis];
+  for (int64_t i = axis + 1, e = shape.size(); i < e; ++i)
+    inner *= shape[i];
+  int64_t along = (position / inner) % extent;
+  if (!block)
+    return along;
+  int64_t blocks = (extent + block - 1) / block;
+  return ((position / inner / extent) * blocks + along / block) * inner +
+         position % inner;
+}
+
 /// (x - zero point) * scale for every element.
 static std::optional<std::vector<float>> dequantize(const WeightSource &source,
                                                     ArrayRef<float> values) {
@@ -68,26 +81,10 @@ static std::optional<std::vector<float>> dequantize(const WeightSource &source,
     if (!zeroView)
       return std::nullopt;
   }
-  ArrayRef<int64_t> shape =
-      cast<ShapedType>(source.values.getType()).getShape();
-  int64_t inner = 1, extent = shape.empty() ? 1 : shape[source.axis];
-  for (int64_t i = source.axis + 1, e = shape.size(); i < e; ++i)
-    inner *= shape[i];
   ArrayRef<float> scales = scaleView->values();
-  int64_t blocks =
-      source.block ? (extent + source.block - 1) / source.block : 1;
-  auto indexOf = [&](int64_t i) -> int64_t {
-    if (scales.size() == 1)
-      return 0;
-    int64_t position = (i / inner) % extent;
-    if (!source.block)
-      return position;
-    return ((i / inner / extent) * blocks + position / source.block) * inner +
-           i % inner;
-  };
   std::vector<float> result(values.size());
   for (int64_t i = 0, e = values.size(); i < e; ++i) {
-    size_t index = indexOf(i);
+    size_t index = scales.size() == 1 ? 0 : source.getParameterIndex(i);
     if (index >= scales.size() ||
         (zeroView && index >= zeroView->values().size()))
       return std::nullopt;

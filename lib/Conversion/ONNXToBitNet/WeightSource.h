@@ -29,6 +29,9 @@ struct WeightSource {
   /// Whether the values lie as [outputs, inputs].
   bool outputsFirst = false;
 
+  /// The entry of a scale or zero point, of several, that belongs to a value.
+  int64_t getParameterIndex(int64_t position) const;
+
   /// The first few weights of the first output, to tell most matrices of other
   /// floats cheaply.
   std::vector<float> readSample() const;

@@ -7,8 +7,13 @@
 
 #include "Lowerings.h"
 
+#include "bitnet/Dialect/ONNX/IR/ElementsData.h"
+#include "bitnet/Support/RawElements.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 
 #include <cmath>
 
@@ -66,12 +71,52 @@ struct QuantizationInputs {
 };
 } // namespace
 
+/// Integers below a byte as bytes; null where they cannot be read.
+static ElementsAttr widenToBytes(ElementsAttr value, RankedTensorType bytes) {
+  if (!isa<DenseResourceElementsAttr>(value)) {
+    auto view = ElementsView<int64_t>::get(value);
+    return view ? makeElements(bytes, view->values(), "bytes") : ElementsAttr();
+  }
+  ArrayRef<char> data = bitnet::getRawBytes(value);
+  if (int64_t(data.size()) < getStorageBytes(value.getShapedType()))
+    return {};
+  auto type = cast<IntegerType>(value.getElementType());
+  int width = type.getWidth(), perByte = 8 / width;
+  // Shifted up, then down with the sign or without it.
+  int unused = 8 - width;
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
+      bytes.getNumElements(), /*align=*/64, /*dataIsMutable=*/true);
+  MutableArrayRef<char> out = blob.getMutableData();
+  for (size_t i = 0; i < out.size(); ++i) {
+    auto high = static_cast<uint8_t>(uint8_t(data[i / perByte]) >>
+                                     (i % perByte * width) << unused);
+    out[i] = static_cast<char>(type.isUnsigned() ? high >> unused
+                                                 : int8_t(high) >> unused);
+  }
+  return makeElements(bytes, std::move(blob), "bytes");
+}
+
+/// A value; constants of integers below a byte with a byte for each, which is
+/// how MLIR's buffers hold them.
+static Value getBytes(Emitter &e, Value value) {
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto type = dyn_cast<IntegerType>(Emitter::element(value));
+  if (!constant || !type || type.getWidth() == 1 || type.getWidth() >= 8)
+    return e.get(value);
+  auto shape = cast<ShapedType>(value.getType()).getShape();
+  auto bytes = RankedTensorType::get(shape, e.b.getI8Type());
+  ElementsAttr wide = widenToBytes(constant.getValue(), bytes);
+  if (!wide)
+    return e.get(value);
+  return arith::ConstantOp::create(e.b, e.loc, bytes, cast<TypedAttr>(wide));
+}
+
 template <typename OpTy>
 static FailureOr<QuantizationInputs> getInputs(Emitter &e, OpTy op, Value data,
                                                Value scale, Value zeroPoint) {
-  QuantizationInputs inputs{{e.get(data), e.get(scale)}, {}};
+  QuantizationInputs inputs{{getBytes(e, data), e.get(scale)}, {}};
   if (zeroPoint && !isAbsent(zeroPoint))
-    inputs.values.push_back(e.get(zeroPoint));
+    inputs.values.push_back(getBytes(e, zeroPoint));
   Value x = inputs.values.front();
   inputs.maps.push_back(e.b.getMultiDimIdentityMap(Emitter::rank(x)));
   for (Value input : ArrayRef(inputs.values).drop_front()) {

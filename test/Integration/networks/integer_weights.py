@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Matmuls whose weights are integers that DequantizeLinear scales: every width,
 layout, zero point and granularity of scales, against numpy. The matrices are large
-enough for their codes to be read without becoming floats; the last shape has rows
+enough for their codes to be read without becoming floats; one shape has rows
 that begin within a byte."""
 
 import argparse
@@ -23,8 +23,11 @@ TYPES = {
     "int4": (TensorProto.INT4, 4, 0),
     "uint4": (TensorProto.UINT4, 4, 8),
     "int8": (TensorProto.INT8, 8, 0),
+    "uint8": (TensorProto.UINT8, 8, 128),
 }
 SCALES = ("tensor", "row", "block")
+# Of a width that leaves a last block of 16.
+UNEVEN = (520, 560)
 
 
 def pack(values, bits):
@@ -39,24 +42,28 @@ def build(random, kind, outputs_first, granularity, outputs, width, binary):
     element, bits, zero = TYPES[kind]
     weights = random.choice([-1, 1] if binary else [-1, 0, 1], (outputs, width))
     block = 32
-    extents = {"tensor": (1, 1), "row": (outputs, 1), "block": (outputs, width // block)}[granularity]
+    run = block if granularity == "block" else width
+    extents = {"tensor": (1, 1), "row": (outputs, 1), "block": (outputs, -(-width // block))}[granularity]
     scales = random.uniform(0.5, 2, extents).astype(np.float32)
-    floats = weights * np.repeat(scales, width // extents[1], 1).astype(np.float64)
+    floats = weights * np.repeat(scales, run, 1)[:, :width].astype(np.float64)
+    # Zero points that differ, where the type has room for them.
+    spread = random.integers(-2, 3, extents) if bits > 2 and granularity != "tensor" else np.zeros(extents, int)
     if granularity == "tensor":
         stored_scales = scales[0, 0]
     elif granularity == "row":
         stored_scales = scales[:, 0]
     else:
         stored_scales = scales if outputs_first else scales.T
-    stored = (weights if outputs_first else weights.T) + zero
+    stored = weights + zero + np.repeat(spread, run, 1)[:, :width]
+    stored = stored if outputs_first else stored.T
     shape = stored.shape
     tensors = [
         helper.make_tensor("w", element, shape, pack(stored, bits), raw=True),
         onnx.numpy_helper.from_array(np.ascontiguousarray(stored_scales), "s"),
     ]
     inputs = ["w", "s"]
-    if zero:
-        points = np.full(np.shape(stored_scales), zero)
+    if zero or spread.any():
+        points = (spread if outputs_first else spread.T).reshape(np.shape(stored_scales)) + zero
         tensors.append(helper.make_tensor("z", element, points.shape, pack(points, bits), raw=True))
         inputs.append("z")
     axis = 0 if (granularity == "row") == outputs_first else 1
@@ -82,7 +89,7 @@ def main():
     failures = 0
     shapes = itertools.cycle(((520, 544), (544, 1056), (1031, 515)))
     for case, (kind, outputs_first, granularity) in enumerate(itertools.product(TYPES, (True, False), SCALES)):
-        outputs, width = next(shapes) if granularity != "block" else (544, 544)
+        outputs, width = next(shapes) if granularity != "block" else UNEVEN if case % 2 else (544, 544)
         binary = case % 4 == 3
         model, weights = build(random, kind, outputs_first, granularity, outputs, width, binary)
         source, artifact = os.path.join(folder, "model.onnx"), os.path.join(folder, "model.so")
