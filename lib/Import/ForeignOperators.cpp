@@ -31,6 +31,7 @@ const ForeignOperators &getForeignOperators() {
     ForeignOperators all;
     addMicrosoftNormOperators(all);
     addMicrosoftQuantizedOperators(all);
+    addQONNXOperators(all);
     return all;
   }();
   return operators;

@@ -92,6 +92,7 @@ const ForeignOperators &getForeignOperators();
 /// Families, each in its file of Foreign/.
 void addMicrosoftNormOperators(ForeignOperators &operators);
 void addMicrosoftQuantizedOperators(ForeignOperators &operators);
+void addQONNXOperators(ForeignOperators &operators);
 
 /// Gives foreign operators the domain of their expansions: exporters use
 /// several for one, or write them in the default domain. Imports these domains.

@@ -15,7 +15,7 @@ namespace bitnet::import {
 
 /// The one opset that the onnx dialect speaks, and the oldest that converts.
 inline constexpr int kOpset = 25;
-inline constexpr int kOldestOpset = 13;
+inline constexpr int kOldestOpset = 9;
 
 /// Parses the file and checks that it holds a model of versions that we read.
 /// Emits an error and returns nothing otherwise.

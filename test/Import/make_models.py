@@ -131,7 +131,7 @@ def main(folder):
         "mismatch": model([node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 3])],
                           [value("y", ["n", 2])],
                           [numpy_helper.from_array(np.zeros((4, 2), np.float32), "w")]),
-        "old_opset": linear(opset=9),
+        "old_opset": linear(opset=8),
     }
     models["unknown"].opset_import.append(helper.make_opsetid("vendor", 1))
     listed = linear(ir_version=3, opset=13)

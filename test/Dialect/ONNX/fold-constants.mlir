@@ -77,3 +77,24 @@ func.func @tied(%ids: tensor<?xi64>, %x: tensor<?x128xf32>) -> (tensor<?x128xf32
   %2 = onnx.MatMul %x, %1 : (tensor<?x128xf32>, tensor<128x256xf32>) -> tensor<?x256xf32>
   return %0, %2 : tensor<?x128xf32>, tensor<?x256xf32>
 }
+
+// -----
+
+// Weights that the graph quantises become integers: half to even, saturated, a
+// scale for each index of the axis. What turns them back to floats stays.
+// CHECK-LABEL: func.func @quantize_linear
+// CHECK: onnx.Constant dense<{{\[\[}}0, 2, -128], [1, -2, 127]]> : tensor<2x3xi8>
+// CHECK: onnx.DequantizeLinear
+// CHECK: onnx.Constant dense<[3, 255]> : tensor<2xui8>
+func.func @quantize_linear() -> (tensor<2x3xf32>, tensor<2xui8>) {
+  %none = onnx.NoValue {value}
+  %w = onnx.Constant dense<[[0.5, 1.5, -1000.0], [0.5, -1.0, 1000.0]]> : tensor<2x3xf32>
+  %s = onnx.Constant dense<[1.0, 0.5]> : tensor<2xf32>
+  %q = onnx.QuantizeLinear %w, %s, %none {axis = 0 : i64} : (tensor<2x3xf32>, tensor<2xf32>, none) -> tensor<2x3xi8>
+  %d = onnx.DequantizeLinear %q, %s, %none {axis = 0 : i64} : (tensor<2x3xi8>, tensor<2xf32>, none) -> tensor<2x3xf32>
+  %v = onnx.Constant dense<[0.5, 1000.0]> : tensor<2xf32>
+  %t = onnx.Constant dense<0.25> : tensor<f32>
+  %z = onnx.Constant dense<1> : tensor<ui8>
+  %p = onnx.QuantizeLinear %v, %t, %z : (tensor<2xf32>, tensor<f32>, tensor<ui8>) -> tensor<2xui8>
+  return %d, %p : tensor<2x3xf32>, tensor<2xui8>
+}

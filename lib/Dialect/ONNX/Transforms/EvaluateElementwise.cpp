@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Evaluator.h"
+#include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 #include <limits>
@@ -381,6 +382,42 @@ LogicalResult evaluateCast(const Invocation &call, Results &results) {
   results.push_back(std::move(result));
   return success();
 }
+/// Constant weights may be quantised in the graph. Their inverse is not here:
+/// integers stay integers.
+LogicalResult evaluateQuantizeLinear(const Invocation &call, Results &results) {
+  auto element = dyn_cast<IntegerType>(call.getElementType());
+  if (!element || element.getWidth() > 16 ||
+      call.getInt("block_size", 0) != 0 || !call[0].getElementType().isF32() ||
+      !call[1].getElementType().isF32())
+    return failure();
+  auto axis = normalizeAxis(call.getInt("axis", 1),
+                            std::max<int64_t>(call[0].getRank(), 1));
+  ArrayRef<float> scales = call[1].values<float>();
+  auto zeros = call.has(2)
+                   ? call[2].getInts()
+                   : std::optional<ArrayRef<int64_t>>(ArrayRef<int64_t>());
+  int64_t extent = 1, inner = 1;
+  if (scales.size() != 1 && axis) {
+    ArrayRef<int64_t> shape = call[0].getShape();
+    extent = shape.empty() ? 1 : shape[*axis];
+    for (int64_t size :
+         shape.drop_front(std::min<size_t>(*axis + 1, shape.size())))
+      inner *= size;
+  }
+  if (!zeros || static_cast<int64_t>(scales.size()) != extent ||
+      (!zeros->empty() && zeros->size() != scales.size()))
+    return failure();
+  Tensor result = call.makeResult(call[0].getShape());
+  ArrayRef<float> values = call[0].values<float>();
+  MutableArrayRef<int64_t> out = result.mutableValues<int64_t>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    size_t index = i / inner % extent;
+    double zero = zeros->empty() ? 0.0 : (*zeros)[index];
+    out[i] = toInt(std::nearbyint(values[i] / scales[index]) + zero, element);
+  }
+  results.push_back(std::move(result));
+  return success();
+}
 } // namespace
 
 void addElementwiseKernels(KernelTable &table) {
@@ -388,6 +425,7 @@ void addElementwiseKernels(KernelTable &table) {
   addBinary(table);
   table["Where"] = evaluateWhere;
   table["Clip"] = evaluateClip;
+  table["QuantizeLinear"] = evaluateQuantizeLinear;
   table["Cast"] = evaluateCast;
   table["CastLike"] = evaluateCast;
 }
