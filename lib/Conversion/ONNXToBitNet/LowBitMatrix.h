@@ -36,7 +36,7 @@ std::optional<LowBitMatrix> detectLowBitMatrix(llvm::ArrayRef<float> values,
 bool isLowBitGroup(llvm::ArrayRef<float> values);
 
 /// Constants of no more elements stay floats.
-inline constexpr int64_t kMaxFloatElements = 64;
+inline constexpr int64_t kMaxFloatElements = 63;
 /// The fewest weights along K that share a scale.
 inline constexpr int64_t kMinGroup = 16;
 

@@ -29,6 +29,12 @@ struct ScaledResult {
   ScaleExpr scale;
 };
 
+/// Activations `[M, K]` as a linear layer takes them; the step is null where
+/// the integers' scale is a constant.
+struct IntegerRows {
+  Value source, values, step, sums;
+};
+
 struct RecognizeQuantization
     : public bitnet::impl::RecognizeQuantizationBase<RecognizeQuantization> {
   void runOnOperation() override;
@@ -36,6 +42,7 @@ struct RecognizeQuantization
 private:
   bool quantize(LinearOp linear);
   QuantizeOp getQuantize(const Quantizer &quantizer);
+  IntegerRows getIntegers(LinearOp linear, const ScaledIntegers &integers);
 };
 
 } // namespace
@@ -64,7 +71,8 @@ followScales(LinearOp linear, const ScaledIntegers &integers) {
     if (!scaling)
       return best;
     const ScaleExpr &factor = scaling->factor;
-    if ((factor.absmax && !(*factor.absmax == integers.quantizer.absmax)) ||
+    if ((factor.absmax && (!integers.quantizer ||
+                           !(*factor.absmax == integers.quantizer->absmax))) ||
         !current.scale.multiply(factor))
       return best;
     current.value = user->getResult(0);
@@ -145,9 +153,52 @@ QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
       quantizer.qmax);
 }
 
+/// Whole numbers as integers, and the sums of their rows.
+static IntegerRows makeIntegers(LinearOp linear,
+                                const ScaledIntegers &integers) {
+  // Linear layers of one input share what is equal.
+  OpBuilder builder(linear);
+  Location loc = linear.getLoc();
+  IntegerRows result;
+  result.source = collapseRows(builder, loc, integers.source);
+  // What flattened the activations may not have told their number of columns.
+  auto type = RankedTensorType::get(
+      {getTensorType(result.source).getDimSize(0), linear.getK()},
+      builder.getF32Type());
+  Value rows = castTo(builder, loc, result.source, type);
+  auto cast = [&](Value value, unsigned width) -> Value {
+    return onnx::CastOp::create(builder, loc,
+                                type.clone(builder.getIntegerType(width)),
+                                value, IntegerAttr());
+  };
+  bool isByte = integers.qmin >= -128 && integers.qmax <= 127;
+  result.values = cast(rows, isByte ? 8 : 16);
+  Value last = onnx::ConstantOp::create(
+      builder, loc,
+      DenseElementsAttr::get(RankedTensorType::get({1}, builder.getI64Type()),
+                             ArrayRef<int64_t>{-1}));
+  result.sums = onnx::ReduceSumOp::create(
+      builder, loc,
+      RankedTensorType::get({type.getDimSize(0)}, builder.getI32Type()),
+      cast(result.values, 32), last, /*keepdims=*/0,
+      /*noop_with_empty_axes=*/0);
+  return result;
+}
+
+IntegerRows RecognizeQuantization::getIntegers(LinearOp linear,
+                                               const ScaledIntegers &integers) {
+  if (integers.quantizer) {
+    QuantizeOp op = getQuantize(*integers.quantizer);
+    return {op.getInput(), op.getResults()[0], op.getResults()[1],
+            op.getResults()[2]};
+  }
+  return makeIntegers(linear, integers);
+}
+
 /// i32 must hold a row's sum.
-static bool sumsFit(const Quantizer &quantizer, int64_t columns) {
-  int64_t magnitude = std::max(-quantizer.qmin, quantizer.qmax);
+static bool sumsFit(const ScaledIntegers &integers, int64_t columns) {
+  int64_t magnitude =
+      std::max<int64_t>({-integers.qmin, integers.qmax, int64_t(1)});
   return columns <= std::numeric_limits<int32_t>::max() / magnitude;
 }
 
@@ -159,40 +210,82 @@ static Value findExpandedRows(Value rows) {
   return {};
 }
 
+/// Spells out the onnx.DequantizeLinear with one scale that a linear layer's
+/// activations come from: integers, less the zero point, times the scale.
+static void expandDequantization(LinearOp linear) {
+  Value value = linear.getLhs();
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<onnx::ReshapeOp, onnx::FlattenOp, tensor::CastOp,
+             tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  auto op = value.getDefiningOp<onnx::DequantizeLinearOp>();
+  if (!op || getConstant(op.getX()) || op.getBlockSize() != 0 ||
+      !getScalar(op.getXScale()) || !isF32Tensor(op.getY()))
+    return;
+  std::optional<double> zero = 0.0;
+  if (!onnx::isAbsent(op.getXZeroPoint()))
+    zero = getScalar(op.getXZeroPoint());
+  if (!zero)
+    return;
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Type type = op.getY().getType();
+  auto scalar = [&](double v) -> Value {
+    return onnx::ConstantOp::create(
+        builder, loc,
+        DenseElementsAttr::get(RankedTensorType::get({}, builder.getF32Type()),
+                               static_cast<float>(v)));
+  };
+  Value result =
+      onnx::CastOp::create(builder, loc, type, op.getX(), IntegerAttr());
+  if (*zero != 0.0)
+    result = onnx::SubOp::create(builder, loc, type, result, scalar(*zero));
+  result = onnx::MulOp::create(builder, loc, type, result,
+                               scalar(*getScalar(op.getXScale())));
+  op.getY().replaceAllUsesWith(result);
+  op.erase();
+}
+
 bool RecognizeQuantization::quantize(LinearOp linear) {
   if (linear.getStep() || linear.getBias() ||
       linear.getActivation() != Activation::None || linear.getPacking())
     return false;
+  expandDequantization(linear);
   auto integers =
       matchScaledIntegers(lookThroughCollapsedRows(linear.getLhs()));
   if (!integers)
     return false;
-  const Quantizer &quantizer = integers->quantizer;
-  RankedTensorType inputType = getTensorType(quantizer.input());
-  if (inputType.getRank() < 2 || inputType.getShape().back() != linear.getK() ||
-      !sumsFit(quantizer, linear.getK()))
+  RankedTensorType inputType = getTensorType(integers->source);
+  if (inputType.getRank() < 2 || !sumsFit(*integers, linear.getK()))
+    return false;
+  int64_t columns = inputType.getShape().back();
+  if (columns != linear.getK() &&
+      (integers->quantizer || !ShapedType::isDynamic(columns)))
     return false;
   auto result = followScales(linear, *integers);
   if (!result)
     return false;
-  QuantizeOp quantize = getQuantize(quantizer);
+  IntegerRows rows = getIntegers(linear, *integers);
   OpBuilder builder(linear);
-  Value step = quantize.getResults()[1];
   SmallVector<double> factor = result->scale.coefficient;
   if (result->scale.exponent == 0)
-    step = makeVector(builder, linear.getLoc(), {1.0});
+    rows.step = makeVector(builder, linear.getLoc(), {1.0});
   else
     for (double &value : factor)
-      value *= quantizer.bound;
+      value *= integers->quantizer->bound;
   Value scale = multiplyScale(builder, linear, factor);
   Value oldRows = linear.getLhs(), oldInput = lookThroughCollapsedRows(oldRows);
-  linear.getLhsMutable().assign(quantize.getResults()[0]);
+  linear.getLhsMutable().assign(rows.values);
   linear.getScaleMutable().assign(scale);
-  linear.getStepMutable().assign(step);
-  linear.getSumMutable().assign(quantize.getResults()[2]);
-  moveDims(oldRows, quantize.getInput());
+  linear.getStepMutable().assign(rows.step);
+  linear.getSumMutable().assign(rows.sums);
+  if (!integers->quantizer && integers->qmin >= -1 && integers->qmax <= 1)
+    linear.setMagnitude(1);
+  moveDims(oldRows, rows.source);
   if (inputType.getRank() == getTensorType(oldInput).getRank())
-    moveDims(oldInput, quantizer.input());
+    moveDims(oldInput, integers->source);
   // The scales that followed are now part of it.
   Value unscaled = linear.getResult();
   if (!isF32Tensor(result->value, 2))

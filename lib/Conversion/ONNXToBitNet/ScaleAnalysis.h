@@ -78,12 +78,18 @@ std::optional<Quantizer> matchQuantizer(mlir::Value value);
 
 /// Integers times a scale, as activations arrive at a matmul.
 struct ScaledIntegers {
-  Quantizer quantizer;
+  /// What makes the integers; nothing where `source` holds them already.
+  std::optional<Quantizer> quantizer;
+  /// The floats that are quantised, or whole numbers as floats.
+  mlir::Value source;
+  int64_t qmin = 0, qmax = 0;
   ScaleExpr factor;
 };
 
 /// Reads a value as quantised activations, with or without their scale, also
 /// through straight-through remains (x + (q - x)) and reshapes of rows.
+/// Quantisers whose scale is a constant leave whole numbers within limits,
+/// which are told by whatever ops make them.
 std::optional<ScaledIntegers> matchScaledIntegers(mlir::Value value);
 
 } // namespace bitnet

@@ -127,3 +127,15 @@ func.func @matmul_integer(%x: tensor<4x32xi8>) -> tensor<4x4xf32> {
   %z = onnx.Cast %y : (tensor<4x4xi32>) -> tensor<4x4xf32>
   return %z : tensor<4x4xf32>
 }
+
+// One output of 64 inputs is a layer; a smaller constant stays.
+// CHECK-LABEL: func @few(
+// CHECK: bitnet.linear ins({{.*}} : tensor<4x64xf32>, tensor<1x64x!bitnet.binary>
+// CHECK: onnx.MatMul
+func.func @few(%x: tensor<4x64xf32>, %y: tensor<4x63xf32>) -> (tensor<4x1xf32>, tensor<4x1xf32>) {
+  %w = onnx.Constant dense<0.5> : tensor<64x1xf32>
+  %v = onnx.Constant dense<0.5> : tensor<63x1xf32>
+  %a = onnx.MatMul %x, %w : (tensor<4x64xf32>, tensor<64x1xf32>) -> tensor<4x1xf32>
+  %b = onnx.MatMul %y, %v : (tensor<4x63xf32>, tensor<63x1xf32>) -> tensor<4x1xf32>
+  return %a, %b : tensor<4x1xf32>, tensor<4x1xf32>
+}
