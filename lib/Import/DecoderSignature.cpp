@@ -54,11 +54,9 @@ class Dataflow {
 public:
   explicit Dataflow(const GraphProto &graph) {
     for (const auto &input : graph.input())
-      floats[input.name()] = isFloat(input);
+      tables[input.name()] = isTableType(dataType(input));
     for (const auto &tensor : graph.initializer())
-      floats[tensor.name()] = tensor.data_type() == TensorProto::FLOAT ||
-                              tensor.data_type() == TensorProto::FLOAT16 ||
-                              tensor.data_type() == TensorProto::BFLOAT16;
+      tables[tensor.name()] = isTableType(tensor.data_type());
     for (const NodeProto &node : graph.node()) {
       for (const std::string &input : node.input())
         users[input].push_back(&node);
@@ -67,8 +65,8 @@ public:
     }
   }
 
-  /// Whether a value, as it is or cast or reshaped, indexes rows of a float
-  /// table that the graph does not compute.
+  /// Whether a value, as it is or cast or reshaped, indexes rows of a table
+  /// that the graph does not compute, of floats or quantised.
   bool indexesTable(StringRef value, int depth = 0) const {
     auto it = users.find(value);
     if (it == users.end() || depth > kMaxDepth)
@@ -122,12 +120,26 @@ private:
     return value.str();
   }
 
-  bool isTable(StringRef value) const {
-    auto it = floats.find(source(value));
-    return it != floats.end() && it->second;
+  /// Floats, and the integers that stand for them.
+  static bool isTableType(int32_t type) {
+    return llvm::is_contained(
+        {TensorProto::FLOAT, TensorProto::FLOAT16, TensorProto::BFLOAT16,
+         TensorProto::INT2, TensorProto::UINT2, TensorProto::INT4,
+         TensorProto::UINT4, TensorProto::INT8, TensorProto::UINT8},
+        type);
   }
 
-  llvm::StringMap<bool> floats;
+  bool isTable(StringRef value) const {
+    std::string origin = source(value);
+    auto producer = producers.find(origin);
+    if (producer != producers.end() &&
+        producer->second->op_type() == "DequantizeLinear")
+      origin = source(producer->second->input(0));
+    auto it = tables.find(origin);
+    return it != tables.end() && it->second;
+  }
+
+  llvm::StringMap<bool> tables;
   llvm::StringMap<llvm::SmallVector<const NodeProto *>> users;
   llvm::StringMap<const NodeProto *> producers;
 };
