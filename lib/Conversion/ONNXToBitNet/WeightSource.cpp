@@ -12,6 +12,8 @@
 
 #include "bitnet/Dialect/ONNX/IR/ElementsData.h"
 
+#include "bitnet/Support/RawElements.h"
+#include "llvm/ADT/APFloat.h"
 #include <algorithm>
 
 using namespace mlir;
@@ -35,6 +37,11 @@ std::optional<WeightSource> bitnet::matchWeightSource(Value value,
   // Elements keep their order in a reshape.
   while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
     value = reshape.getData();
+  // Floats of 16 bits are kept as they are stored.
+  if (auto cast = value.getDefiningOp<onnx::CastOp>())
+    if (isa<FloatType>(getElementTypeOrSelf(cast.getInput().getType())) &&
+        getElementTypeOrSelf(cast.getType()).isF32())
+      value = cast.getInput();
   if (auto dequantize = value.getDefiningOp<onnx::DequantizeLinearOp>()) {
     source.scale = getConstant(dequantize.getXScale());
     source.zeroPoint = getConstant(dequantize.getXZeroPoint());
@@ -95,15 +102,28 @@ static std::optional<std::vector<float>> dequantize(const WeightSource &source,
 }
 
 std::vector<float> WeightSource::readSample() const {
-  if (scale || !values.getElementType().isF32())
+  auto type = dyn_cast<FloatType>(values.getElementType());
+  if (scale || !type || type.getWidth() % 8)
     return {};
-  auto view = onnx::ElementsView<float>::get(values);
-  if (!view)
+  // Of the bytes: converting a large matrix to floats would cost more than it.
+  ArrayRef<char> bytes = getRawBytes(values);
+  unsigned width = type.getWidth();
+  if (bytes.size() != size_t(values.getNumElements()) * width / 8)
     return {};
   int64_t stride = outputsFirst ? 1 : outputs;
   std::vector<float> sample;
-  for (int64_t i = 0, e = std::min(inputs, kMinGroup); i < e; ++i)
-    sample.push_back(view->values()[i * stride]);
+  for (int64_t i = 0, e = std::min(inputs, kMinGroup); i < e; ++i) {
+    APInt bits(width, 0);
+    llvm::LoadIntFromMemory(bits,
+                            reinterpret_cast<const uint8_t *>(bytes.data()) +
+                                i * stride * width / 8,
+                            width / 8);
+    APFloat element(type.getFloatSemantics(), bits);
+    bool losesInfo;
+    element.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven,
+                    &losesInfo);
+    sample.push_back(element.convertToFloat());
+  }
   return sample;
 }
 

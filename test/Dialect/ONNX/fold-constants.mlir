@@ -98,3 +98,18 @@ func.func @quantize_linear() -> (tensor<2x3xf32>, tensor<2xui8>) {
   %p = onnx.QuantizeLinear %v, %t, %z : (tensor<2xf32>, tensor<f32>, tensor<ui8>) -> tensor<2xui8>
   return %d, %p : tensor<2x3xf32>, tensor<2xui8>
 }
+
+// A large table is read as it is stored; a small one is widened.
+// CHECK-LABEL: func.func @stored_table
+// CHECK: %[[T:.*]] = onnx.Cast %{{.*}} : (tensor<40000x2xbf16>) -> tensor<40000x2xf32>
+// CHECK: onnx.Gather %[[T]]
+// CHECK-NOT: onnx.Cast
+func.func @stored_table(%i: tensor<3xi64>) -> (tensor<3x2xf32>, tensor<3x2xf32>) {
+  %t = onnx.Constant dense<1.5> : tensor<40000x2xbf16>
+  %s = onnx.Constant dense<[[1.5, 2.0], [3.0, 4.0]]> : tensor<2x2xbf16>
+  %0 = onnx.Cast %t {to = 1 : i64} : (tensor<40000x2xbf16>) -> tensor<40000x2xf32>
+  %1 = onnx.Cast %s {to = 1 : i64} : (tensor<2x2xbf16>) -> tensor<2x2xf32>
+  %2 = onnx.Gather %0, %i : (tensor<40000x2xf32>, tensor<3xi64>) -> tensor<3x2xf32>
+  %3 = onnx.Gather %1, %i : (tensor<2x2xf32>, tensor<3xi64>) -> tensor<3x2xf32>
+  return %2, %3 : tensor<3x2xf32>, tensor<3x2xf32>
+}

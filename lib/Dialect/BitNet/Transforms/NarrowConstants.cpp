@@ -35,6 +35,20 @@ bool canExtendAt(OpOperand &use) {
          linalg::isaContractionOpInterface(linalgOp);
 }
 
+/// Whether the op extends each element of a constant to f32.
+bool isExtendedConstant(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || op.getNumResults() != 1 ||
+      op.getNumParallelLoops() != op.getNumLoops() ||
+      !llvm::all_of(op.getIndexingMapsArray(),
+                    [](AffineMap map) { return map.isIdentity(); }) ||
+      !op.getDpsInputs()[0].getDefiningOp<arith::ConstantOp>())
+    return false;
+  Value result = op.getBody()->getTerminator()->getOperand(0);
+  auto extension = result.getDefiningOp<arith::ExtFOp>();
+  return extension && extension.getIn() == op.getBody()->getArgument(0) &&
+         extension.getType().isF32();
+}
+
 struct NarrowConstants : bitnet::impl::NarrowConstantsBase<NarrowConstants> {
   using NarrowConstantsBase::NarrowConstantsBase;
 
@@ -57,9 +71,20 @@ struct NarrowConstants : bitnet::impl::NarrowConstantsBase<NarrowConstants> {
     for (arith::ConstantOp op : constants) {
       if (!usesAllow[op.getValue()])
         continue;
-      if (ElementsAttr narrow = getNarrow(cast<ElementsAttr>(op.getValue())))
-        replace(rewriter, op, narrow);
+      if (ElementsAttr narrow = getNarrow(cast<ElementsAttr>(op.getValue()))) {
+        rewriter.setInsertionPoint(op);
+        replace(rewriter, op,
+                arith::ConstantOp::create(rewriter, op.getLoc(),
+                                          cast<TypedAttr>(narrow)));
+      }
     }
+    SmallVector<linalg::GenericOp> extensions;
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (isExtendedConstant(op) && llvm::all_of(op->getUses(), canExtendAt))
+        extensions.push_back(op);
+    });
+    for (linalg::GenericOp op : extensions)
+      replace(rewriter, op, op.getDpsInputs()[0]);
   }
 
 private:
@@ -85,11 +110,8 @@ private:
     return it->second;
   }
 
-  static void replace(IRRewriter &rewriter, arith::ConstantOp op,
-                      ElementsAttr narrow) {
-    rewriter.setInsertionPoint(op);
-    Value constant = arith::ConstantOp::create(rewriter, op.getLoc(),
-                                               cast<TypedAttr>(narrow));
+  /// Has the uses of an op extend the elements of `constant` themselves.
+  static void replace(IRRewriter &rewriter, Operation *op, Value constant) {
     for (OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
       if (auto extract = dyn_cast<tensor::ExtractOp>(use.getOwner())) {
         rewriter.setInsertionPoint(extract);

@@ -123,6 +123,16 @@ static bool isLarge(Type type) {
          getStorageBytes(tensor) > kMaxInlineBytes;
 }
 
+/// Whether the op makes f32 of a large constant of 16-bit floats.
+static bool isWidening(Operation *op) {
+  auto cast = dyn_cast_or_null<CastOp>(op);
+  if (!cast || !isLarge(cast.getType()))
+    return false;
+  Type from = getElementTypeOrSelf(cast.getInput().getType());
+  return (from.isBF16() || from.isF16()) &&
+         getElementTypeOrSelf(cast.getType()).isF32();
+}
+
 /// Whether an op with users that remain should remain too, as its result costs
 /// more memory than its inputs: see the pass's description.
 bool Folder::isWorthKeeping(Operation *op) const {
@@ -130,9 +140,16 @@ bool Folder::isWorthKeeping(Operation *op) const {
     auto result = cast<RankedTensorType>(op->getResult(0).getType());
     return isLarge(result) || !result.hasStaticShape();
   }
+  // Tables and matrices are read as they are stored.
+  if (isWidening(op))
+    return llvm::all_of(op->getUsers(), [](Operation *user) {
+      return isa<GatherOp, MatMulOp, GemmOp, TransposeOp>(user);
+    });
   auto transpose = dyn_cast<TransposeOp>(op);
   if (!transpose || !isLarge(transpose.getType()))
     return false;
+  if (isWidening(transpose.getData().getDefiningOp()))
+    return llvm::all_of(op->getUsers(), llvm::IsaPred<MatMulOp, GemmOp>);
   return llvm::any_of(transpose.getData().getUsers(), [&](Operation *user) {
     return user != op && !foldable.contains(user);
   });

@@ -31,3 +31,22 @@ func.func @returned(%i: index) -> (tensor<4xf32>, f32) {
   %y = tensor.extract %v[%i] : tensor<2xf32>
   return %w, %y : tensor<4xf32>, f32
 }
+
+// A constant that is stored in 16 bits is read as it is.
+// CHECK-LABEL: func.func @stored
+// CHECK-NOT: linalg.generic
+// CHECK: %[[E:.*]] = tensor.extract %{{.*}} : tensor<4xf16>
+// CHECK: arith.extf %[[E]] : f16 to f32
+#id = affine_map<(d0) -> (d0)>
+func.func @stored(%i: index) -> f32 {
+  %w = arith.constant dense<[1.5, -2.0, 0.1, 4.0]> : tensor<4xf16>
+  %0 = tensor.empty() : tensor<4xf32>
+  %x = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+      ins(%w : tensor<4xf16>) outs(%0 : tensor<4xf32>) {
+  ^bb0(%in: f16, %out: f32):
+    %e = arith.extf %in : f16 to f32
+    linalg.yield %e : f32
+  } -> tensor<4xf32>
+  %y = tensor.extract %x[%i] : tensor<4xf32>
+  return %y : f32
+}
