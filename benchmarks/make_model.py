@@ -6,7 +6,6 @@ measuring: 2-bit weights behind DequantizeLinear (opset 25), bfloat16 embeddings
 external data. The graph is bitnet-export's. Needs Python with numpy and onnx."""
 
 import argparse
-import dataclasses
 import itertools
 import pathlib
 import sys
@@ -17,43 +16,39 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 from bitnet_mlir.export import DecoderConfig  # noqa: E402
 from bitnet_mlir.export.decoder import DecoderGraph, default_frequencies  # noqa: E402
-from bitnet_mlir.export.weights import BFLOAT16, PIECE, Dense, Ternary  # noqa: E402
+from bitnet_mlir.export.weights import BFLOAT16, PIECE, Dense, Ternary, pack_codes  # noqa: E402
 from bitnet_mlir.export.writer import GraphWriter  # noqa: E402
 
 
-@dataclasses.dataclass
-class Shape:
-    """A decoder's numbers. `sub_norms`: norms before the last projection of attention
-    and of the feed-forward network. `tied`: the embeddings are the head too."""
-
-    hidden: int
-    intermediate: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocabulary: int
-    activation: str
-    sub_norms: bool
-    tied: bool
-    theta: float
-
-
+# The numbers of a DecoderConfig; `sub_norms`: norms before the last projection of
+# attention and of the feed-forward network; `tied`: the embeddings are the head too.
 PRESETS = {
-    "tiny": Shape(128, 352, 2, 4, 2, 32, 512, "relu2", True, True, 1e4),
-    "700m": Shape(1536, 4096, 24, 16, 16, 96, 32002, "silu", True, True, 1e4),
-    "2b4t": Shape(2560, 6912, 30, 20, 5, 128, 128256, "relu2", True, True, 5e5),
-    "3b": Shape(3200, 8640, 26, 32, 32, 100, 32002, "silu", True, True, 1e4),
-    "8b": Shape(4096, 14336, 32, 32, 8, 128, 128256, "silu", False, False, 5e5),
+    "tiny": dict(
+        hidden=128, intermediate=352, layers=2, heads=4, kv_heads=2, head_dim=32, vocabulary=512,
+        activation="relu2", sub_norms=True, tied=True, theta=1e4,
+    ),  # fmt: skip
+    "700m": dict(
+        hidden=1536, intermediate=4096, layers=24, heads=16, kv_heads=16, head_dim=96, vocabulary=32002,
+        activation="silu", sub_norms=True, tied=True, theta=1e4,
+    ),  # fmt: skip
+    "2b4t": dict(
+        hidden=2560, intermediate=6912, layers=30, heads=20, kv_heads=5, head_dim=128, vocabulary=128256,
+        activation="relu2", sub_norms=True, tied=True, theta=5e5,
+    ),  # fmt: skip
+    "3b": dict(
+        hidden=3200, intermediate=8640, layers=26, heads=32, kv_heads=32, head_dim=100, vocabulary=32002,
+        activation="silu", sub_norms=True, tied=True, theta=1e4,
+    ),  # fmt: skip
+    "8b": dict(
+        hidden=4096, intermediate=14336, layers=32, heads=32, kv_heads=8, head_dim=128, vocabulary=128256,
+        activation="silu", sub_norms=False, tied=False, theta=5e5,
+    ),  # fmt: skip
 }
+SIZES = ("hidden", "intermediate", "layers", "heads", "kv_heads", "head_dim", "vocabulary")
 
-# The bytes of four 2-bit integers in {-1, 0, 1}.
-TERNARY_BYTES = np.array(
-    [
-        sum((code & 3) << 2 * i for i, code in enumerate(codes))
-        for codes in itertools.product((-1, 0, 1), repeat=4)
-    ],
-    np.uint8,
+# The INT2 bytes of any four weights in {-1, 0, 1}.
+TERNARY_BYTES = np.frombuffer(
+    pack_codes(np.array(list(itertools.product(range(3), repeat=4))), "weights"), np.uint8
 )
 
 
@@ -61,8 +56,8 @@ class RandomWeights:
     """Weights (see bitnet_mlir.export.decoder.Weights) that depend on the seed and
     their names alone. Activations keep magnitudes near 1."""
 
-    def __init__(self, shape, seed):
-        self.shape, self.seed = shape, seed
+    def __init__(self, sub_norms, tied, seed):
+        self.sub_norms, self.tied, self.seed = sub_norms, tied, seed
 
     def _random(self, name):
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
@@ -95,7 +90,7 @@ class RandomWeights:
         if not name.endswith("norm.weight"):
             return None
         is_sub_norm = "sub_norm" in name
-        wanted = self.shape.sub_norms if is_sub_norm else name.count("layernorm") or name == "norm.weight"
+        wanted = self.sub_norms if is_sub_norm else name.count("layernorm") or name == "norm.weight"
         if not wanted:
             return None
         return 1 + self._random(name).standard_normal(size, np.float32) * np.float32(0.1)
@@ -105,7 +100,7 @@ class RandomWeights:
         return self._floats("embed_tokens", vocabulary, hidden, 2 * hidden**-0.5)
 
     def has_head(self):
-        return not self.shape.tied
+        return not self.tied
 
 
 def main():
@@ -113,35 +108,20 @@ def main():
     parser.add_argument("preset", choices=PRESETS, metavar="PRESET", help=", ".join(PRESETS))
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT.onnx")
     parser.add_argument("--seed", type=int, default=0)
-    for field in dataclasses.fields(Shape):
-        if field.type is int:
-            parser.add_argument("--" + field.name.replace("_", "-"), type=int, help="instead of the preset's")
+    for name in SIZES:
+        parser.add_argument("--" + name.replace("_", "-"), type=int, help="instead of the preset's")
     arguments = parser.parse_args()
-    changes = {
-        field.name: value
-        for field in dataclasses.fields(Shape)
-        if (value := getattr(arguments, field.name, None)) is not None
-    }
-    shape = dataclasses.replace(PRESETS[arguments.preset], **changes)
-    odd = [name for name in ("hidden", "intermediate") if getattr(shape, name) % 4]
-    if odd:
-        sys.exit(f"error: {odd[0]} must be a multiple of 4: rows of 2-bit weights are whole bytes here")
+    numbers = dict(PRESETS[arguments.preset])
+    numbers.update((name, value) for name in SIZES if (value := getattr(arguments, name)) is not None)
+    for name in ("hidden", "intermediate"):
+        if numbers[name] % 4:
+            sys.exit(f"error: {name} must be a multiple of 4: rows of 2-bit weights are whole bytes here")
+    weights = RandomWeights(numbers.pop("sub_norms"), numbers.pop("tied"), arguments.seed)
     try:
-        config = DecoderConfig(
-            vocabulary=shape.vocabulary,
-            hidden=shape.hidden,
-            intermediate=shape.intermediate,
-            layers=shape.layers,
-            heads=shape.heads,
-            kv_heads=shape.kv_heads,
-            head_dim=shape.head_dim,
-            activation=shape.activation,
-            norm_eps=1e-5,
-            inner_norm_eps=1e-5,
-            rope_frequencies=default_frequencies(shape.head_dim, shape.theta),
-        )
+        frequencies = default_frequencies(numbers["head_dim"], numbers.pop("theta"))
+        config = DecoderConfig(**numbers, norm_eps=1e-5, inner_norm_eps=1e-5, rope_frequencies=frequencies)
         with GraphWriter(arguments.output, external=True) as writer:
-            DecoderGraph(writer, config, RandomWeights(shape, arguments.seed), lambda step: None).write()
+            DecoderGraph(writer, config, weights, lambda step: None).write()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     return 0

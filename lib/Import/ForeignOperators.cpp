@@ -42,10 +42,10 @@ const ForeignOperators &getForeignOperators() {
 //===----------------------------------------------------------------------===//
 
 NodeContext::NodeContext(const NodeProto &node, ModelProto &model,
-                         ConstantMap &constants, TensorReader &reader,
-                         Location file)
-    : node(node), model(model), constants(constants), reader(reader),
-      file(file) {}
+                         const GraphTensors &tensors, ConstantMap &constants,
+                         TensorReader &reader, Location file)
+    : node(node), model(model), tensors(tensors), constants(constants),
+      reader(reader), file(file) {}
 
 const AttributeProto *NodeContext::getAttribute(StringRef name) const {
   for (const AttributeProto &attribute : node.attribute())
@@ -69,24 +69,12 @@ std::string NodeContext::getString(StringRef name, StringRef absent) const {
   return attribute ? attribute->s() : absent.str();
 }
 
-std::vector<int64_t> NodeContext::getInts(StringRef name) const {
-  const AttributeProto *attribute = getAttribute(name);
-  if (!attribute)
-    return {};
-  return {attribute->ints().begin(), attribute->ints().end()};
-}
-
 bool NodeContext::hasInput(int index) const {
   return index < node.input_size() && !node.input(index).empty();
 }
 
 bool NodeContext::hasOutput(int index) const {
   return index < node.output_size() && !node.output(index).empty();
-}
-
-/// Reading moves a tensor's data out of it.
-ElementsAttr NodeContext::readCopy(TensorProto tensor) const {
-  return reader.read(tensor);
 }
 
 ElementsAttr NodeContext::getConstant(int index) const {
@@ -96,15 +84,12 @@ ElementsAttr NodeContext::getConstant(int index) const {
   auto it = constants.find(name);
   if (it != constants.end())
     return it->second;
-  const GraphProto &graph = model.graph();
-  for (const TensorProto &tensor : graph.initializer())
-    if (tensor.name() == name)
-      return readCopy(tensor);
-  for (const NodeProto &other : graph.node())
-    if (getOperatorName(other) == "Constant" && other.output(0) == name &&
-        other.attribute_size() == 1 && other.attribute(0).has_t())
-      return readCopy(other.attribute(0).t());
-  return {};
+  const TensorProto *tensor = tensors.lookup(name);
+  if (!tensor)
+    return {};
+  // Reading moves a tensor's data out of it.
+  TensorProto copy = *tensor;
+  return reader.read(copy);
 }
 
 RankedTensorType NodeContext::getType(int index) const {
@@ -150,9 +135,8 @@ static StringRef getExpansionDomain(StringRef domain, StringRef opType) {
   constexpr StringRef microsoft = "com.microsoft";
   constexpr StringRef qonnx = "qonnx.custom_op.general";
   // ONNX Runtime's optimiser writes these without a domain.
-  if ((domain.empty() || domain == "ai.onnx") &&
-      (opType == "SimplifiedLayerNormalization" ||
-       opType == "SkipSimplifiedLayerNormalization"))
+  if (isDefaultDomain(domain) && (opType == "SimplifiedLayerNormalization" ||
+                                  opType == "SkipSimplifiedLayerNormalization"))
     return microsoft;
   if (domain == "onnx.brevitas" || domain == "finn.custom_op.general")
     return qonnx;
@@ -242,18 +226,27 @@ static LogicalResult makeCall(ModelProto &model, NodeProto &node, int number,
   return success();
 }
 
+static GraphTensors collectTensors(const GraphProto &graph) {
+  GraphTensors tensors;
+  for (const TensorProto &tensor : graph.initializer())
+    tensors[tensor.name()] = &tensor;
+  for (const NodeProto &node : graph.node())
+    if (getOperatorName(node) == "Constant" && node.attribute_size() == 1 &&
+        node.attribute(0).has_t())
+      tensors[node.output(0)] = &node.attribute(0).t();
+  return tensors;
+}
+
 LogicalResult expandForeignOperators(ModelProto &model, ConstantMap &constants,
                                      TensorReader &reader, Location file) {
-  auto find = [](const NodeProto &node) {
-    return getForeignOperators().find(node.domain() + "." + node.op_type());
-  };
+  GraphTensors tensors = collectTensors(model.graph());
   int count = 0;
   bool failedAny = false;
   for (NodeProto &node : *model.mutable_graph()->mutable_node()) {
-    auto it = find(node);
+    auto it = getForeignOperators().find(getOperatorName(node));
     if (it == getForeignOperators().end())
       continue;
-    NodeContext context(node, model, constants, reader, file);
+    NodeContext context(node, model, tensors, constants, reader, file);
     failedAny |=
         failed(makeCall(model, node, count++, it->second, context, file));
   }

@@ -24,18 +24,20 @@
 
 namespace bitnet::import {
 
+/// Tensors that lie in the graph itself, by the names of their values.
+using GraphTensors = llvm::StringMap<const ::onnx::TensorProto *>;
+
 /// A node to expand, and what may be known of its inputs.
 class NodeContext {
 public:
   NodeContext(const ::onnx::NodeProto &node, ::onnx::ModelProto &model,
-              ConstantMap &constants, TensorReader &reader,
-              mlir::Location file);
+              const GraphTensors &tensors, ConstantMap &constants,
+              TensorReader &reader, mlir::Location file);
 
   /// Attributes, or what stands for an absent one.
   int64_t getInt(llvm::StringRef name, int64_t absent) const;
   float getFloat(llvm::StringRef name, float absent) const;
   std::string getString(llvm::StringRef name, llvm::StringRef absent) const;
-  std::vector<int64_t> getInts(llvm::StringRef name) const;
 
   /// Whether the node has that input or output, and names it.
   bool hasInput(int index) const;
@@ -62,10 +64,10 @@ public:
 
 private:
   const ::onnx::AttributeProto *getAttribute(llvm::StringRef name) const;
-  mlir::ElementsAttr readCopy(::onnx::TensorProto tensor) const;
 
   const ::onnx::NodeProto &node;
   ::onnx::ModelProto &model;
+  const GraphTensors &tensors;
   ConstantMap &constants;
   TensorReader &reader;
   mlir::Location file;

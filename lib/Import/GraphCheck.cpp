@@ -19,7 +19,7 @@ using ::onnx::NodeProto;
 
 namespace bitnet::import {
 
-static bool isDefaultDomain(StringRef domain) {
+bool isDefaultDomain(StringRef domain) {
   return domain.empty() || domain == "ai.onnx";
 }
 

@@ -13,6 +13,9 @@
 
 namespace bitnet::import {
 
+/// Whether a domain, by either of its names, is the standard's own.
+bool isDefaultDomain(llvm::StringRef domain);
+
 /// The operator as the onnx dialect and messages name it: its domain, unless
 /// the default one, and type.
 std::string getOperatorName(const ::onnx::NodeProto &node);

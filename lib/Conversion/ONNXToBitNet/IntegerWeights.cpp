@@ -125,11 +125,9 @@ template <typename T> struct Parameters {
 static int64_t getUnit(const WeightSource &source) {
   ArrayRef<int64_t> shape =
       cast<ShapedType>(source.values.getType()).getShape();
-  int64_t n = source.outputs, k = source.inputs, inner = 1;
+  int64_t n = source.outputs, k = source.inputs;
   if (shape.empty())
     return k;
-  for (int64_t extent : shape.drop_front(source.axis + 1))
-    inner *= extent;
   if (!source.outputsFirst) {
     if (shape != ArrayRef({k, n}))
       return 1;
@@ -137,11 +135,11 @@ static int64_t getUnit(const WeightSource &source) {
       return source.block ? 1 : k;
     return source.block ? std::gcd(source.block, k) : 1;
   }
-  if (!source.block)
+  auto [inner, extent, block] = source.getParameterLayout();
+  if (!block)
     return std::gcd(inner, k);
   // A run ends where its dimension does.
-  return inner == 1 ? std::gcd(std::gcd(source.block, shape[source.axis]), k)
-                    : 1;
+  return inner == 1 ? std::gcd(std::gcd(block, extent), k) : 1;
 }
 
 /// Nothing where groups of an output's weights are none that a linear layer
@@ -157,12 +155,13 @@ static std::optional<Parameters<T>> readParameters(const WeightSource &source,
   if (llvm::all_equal(given))
     return Parameters<T>{k, {given.front()}};
   int64_t unit = getUnit(source);
+  ParameterLayout layout = source.getParameterLayout();
   Parameters<T> result;
   bool isShared = true;
   for (int64_t row = 0; row < n; ++row)
     for (int64_t column = 0; column < k; column += unit) {
-      int64_t index = source.getParameterIndex(
-          source.outputsFirst ? row * k + column : column * n + row);
+      int64_t index = layout.getIndex(source.outputsFirst ? row * k + column
+                                                          : column * n + row);
       if (index >= static_cast<int64_t>(given.size()))
         return std::nullopt;
       // The fewest that may still do are kept.

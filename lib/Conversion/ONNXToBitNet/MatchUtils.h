@@ -17,6 +17,10 @@
 
 namespace bitnet {
 
+/// How far analyses follow a value. Chains in real graphs are shorter; this
+/// only stops pathological recursion.
+inline constexpr int kMaxChain = 16;
+
 //===----------------------------------------------------------------------===//
 // Constants
 //===----------------------------------------------------------------------===//

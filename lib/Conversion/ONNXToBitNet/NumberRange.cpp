@@ -19,8 +19,6 @@
 using namespace mlir;
 using namespace bitnet;
 
-/// Chains from a quantiser to a matmul are short.
-static constexpr int kMaxDepth = 16;
 /// Whole numbers up to here are exact in f32, sums and products too.
 static constexpr double kLargestWhole = 1 << 24;
 
@@ -97,9 +95,7 @@ static NumberRange rangeOfClip(onnx::ClipOp op, int depth) {
 
 static NumberRange rangeOfSum(onnx::ReduceSumOp op, int depth) {
   RankedTensorType type = getTensorType(op.getData());
-  ElementsAttr constant = getConstant(op.getAxes());
-  auto axes = constant ? onnx::ElementsView<int64_t>::get(constant)
-                       : std::optional<onnx::ElementsView<int64_t>>();
+  auto axes = onnx::ElementsView<int64_t>::get(getConstant(op.getAxes()));
   if (!axes || axes->values().empty())
     return {};
   double count = 1;
@@ -124,7 +120,7 @@ static NumberRange rangeOfProduct(const NumberRange &a, const NumberRange &b) {
 
 static NumberRange analyze(Value value, int depth) {
   Operation *op = value.getDefiningOp();
-  if (!op || depth > kMaxDepth || !getTensorType(value))
+  if (!op || depth > kMaxChain || !getTensorType(value))
     return rangeOfType(value);
   if (ElementsAttr constant = getConstant(value))
     return rangeOfConstant(constant);

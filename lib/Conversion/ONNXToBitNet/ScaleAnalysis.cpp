@@ -18,9 +18,6 @@ using namespace mlir;
 
 namespace bitnet {
 
-/// Chains in real graphs are short; this only stops pathological recursion.
-static constexpr int kMaxDepth = 16;
-
 //===----------------------------------------------------------------------===//
 // ScaleExpr
 //===----------------------------------------------------------------------===//
@@ -119,7 +116,7 @@ static std::optional<AbsMax> matchAbsMax(Value value) {
 
 static std::optional<ScaleExpr> analyze(Value value, int64_t channels,
                                         int depth) {
-  if (depth > kMaxDepth || !getTensorType(value))
+  if (depth > kMaxChain || !getTensorType(value))
     return std::nullopt;
   if (auto vector = getLastDimVector(value, channels)) {
     ScaleExpr scale;

@@ -14,9 +14,6 @@
 using namespace mlir;
 using namespace bitnet;
 
-/// Chains in real graphs are short; this only stops pathological recursion.
-static constexpr int kMaxDepth = 16;
-
 /// x + (q - x) stands for q.
 static Value lookThroughStraightThrough(Value value) {
   auto add = value.getDefiningOp<onnx::AddOp>();
@@ -80,7 +77,7 @@ static std::optional<ScaledIntegers> matchScaledBy(Operation *op, int depth) {
 }
 
 static std::optional<ScaledIntegers> matchIntegers(Value value, int depth) {
-  if (depth > kMaxDepth)
+  if (depth > kMaxChain)
     return std::nullopt;
   if (auto quantizer = matchQuantizer(value)) {
     ScaledIntegers integers;

@@ -63,17 +63,25 @@ std::optional<WeightSource> bitnet::matchWeightSource(Value value,
   return source;
 }
 
-int64_t WeightSource::getParameterIndex(int64_t position) const {
-  ArrayRef<int64_t> shape = cast<ShapedType>(values.getType()).getShape();
-  int64_t inner = 1, extent = shape.empty() ? 1 : shape[axis];
-  for (int64_t i = axis + 1, e = shape.size(); i < e; ++i)
-    inner *= shape[i];
+int64_t ParameterLayout::getIndex(int64_t position) const {
   int64_t along = (position / inner) % extent;
   if (!block)
     return along;
   int64_t blocks = (extent + block - 1) / block;
   return ((position / inner / extent) * blocks + along / block) * inner +
          position % inner;
+}
+
+ParameterLayout WeightSource::getParameterLayout() const {
+  ArrayRef<int64_t> shape = cast<ShapedType>(values.getType()).getShape();
+  ParameterLayout layout;
+  layout.block = block;
+  if (shape.empty())
+    return layout;
+  layout.extent = shape[axis];
+  for (int64_t size : shape.drop_front(axis + 1))
+    layout.inner *= size;
+  return layout;
 }
 
 /// (x - zero point) * scale for every element.
@@ -89,9 +97,10 @@ static std::optional<std::vector<float>> dequantize(const WeightSource &source,
       return std::nullopt;
   }
   ArrayRef<float> scales = scaleView->values();
+  ParameterLayout layout = source.getParameterLayout();
   std::vector<float> result(values.size());
   for (int64_t i = 0, e = values.size(); i < e; ++i) {
-    size_t index = scales.size() == 1 ? 0 : source.getParameterIndex(i);
+    size_t index = scales.size() == 1 ? 0 : layout.getIndex(i);
     if (index >= scales.size() ||
         (zeroView && index >= zeroView->values().size()))
       return std::nullopt;

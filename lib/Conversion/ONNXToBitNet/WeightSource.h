@@ -19,6 +19,15 @@
 
 namespace bitnet {
 
+/// Which entry of scales or zero points, of several, belongs to a value.
+struct ParameterLayout {
+  /// Values between neighbours along the axis, the axis's extent, and the
+  /// block.
+  int64_t inner = 1, extent = 1, block = 0;
+
+  int64_t getIndex(int64_t position) const;
+};
+
 /// A constant matrix, seen as outputs by inputs.
 struct WeightSource {
   /// Integers where there is a scale, else floats.
@@ -29,8 +38,7 @@ struct WeightSource {
   /// Whether the values lie as [outputs, inputs].
   bool outputsFirst = false;
 
-  /// The entry of a scale or zero point, of several, that belongs to a value.
-  int64_t getParameterIndex(int64_t position) const;
+  ParameterLayout getParameterLayout() const;
 
   /// The first few weights of the first output, to tell most matrices of other
   /// floats cheaply.

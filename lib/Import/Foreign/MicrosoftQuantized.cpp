@@ -55,6 +55,19 @@ static ElementsAttr reinterpret(ElementsAttr bytes, RankedTensorType type) {
       type, HeapAsmResourceBlob::allocateAndCopyInferAlign(data), "packed");
 }
 
+/// Unpacks rows of `columns` integers, each row of whole bytes.
+static std::vector<int64_t> unpackRows(ArrayRef<int64_t> bytes, int64_t rows,
+                                       int64_t columns, int64_t bits) {
+  int64_t rowBytes = llvm::divideCeil(columns * bits, 8);
+  std::vector<int64_t> values;
+  values.reserve(rows * columns);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t bit = 0; bit < columns * bits; bit += bits)
+      values.push_back((bytes[row * rowBytes + bit / 8] >> (bit % 8)) &
+                       ((1 << bits) - 1));
+  return values;
+}
+
 namespace {
 /// Statements of an expansion.
 struct Body {
@@ -128,9 +141,7 @@ LogicalResult MatMulNBits::checkWeight() {
 LogicalResult MatMulNBits::checkGroupIndices() const {
   if (!node.hasInput(kGroupIndices))
     return success();
-  ElementsAttr constant = node.getConstant(kGroupIndices);
-  auto view =
-      constant ? onnx::ElementsView<int64_t>::get(constant) : std::nullopt;
+  auto view = onnx::ElementsView<int64_t>::get(node.getConstant(kGroupIndices));
   if (!view)
     return node.error() << "its group indices (input g_idx) must be a constant";
   for (auto [i, group] : llvm::enumerate(view->values().take_front(k)))
@@ -167,15 +178,10 @@ MatMulNBits::readPackedZeroPoints(ElementsAttr packed) const {
   if (!view || int64_t(view->values().size()) != n * rowBytes)
     return node.error() << "its zero points are " << packed.getShapedType()
                         << ", expected " << n << "x" << rowBytes << " bytes";
-  std::vector<int64_t> points;
-  points.reserve(n * blocks);
-  for (int64_t row = 0; row < n; ++row)
-    for (int64_t bit = 0; bit < blocks * bits; bit += bits)
-      points.push_back((view->values()[row * rowBytes + bit / 8] >> (bit % 8)) &
-                       ((1 << bits) - 1));
   auto type = RankedTensorType::get({n, blocks},
                                     getUnsigned(packed.getContext(), bits));
-  return onnx::makeElements<int64_t>(type, points, "zero_points");
+  return onnx::makeElements<int64_t>(
+      type, unpackRows(view->values(), n, blocks, bits), "zero_points");
 }
 
 FailureOr<ElementsAttr> MatMulNBits::readZeroPoints() const {
@@ -191,7 +197,7 @@ FailureOr<ElementsAttr> MatMulNBits::readZeroPoints() const {
       floats && !isa<FloatType>(floats.getElementType()))
     return node.error() << "its zero points are " << floats
                         << ", expected a constant of bytes, or floats";
-  auto view = given ? onnx::ElementsView<double>::get(given) : std::nullopt;
+  auto view = onnx::ElementsView<double>::get(given);
   if (!view || !llvm::all_of(view->values(), [&](double point) {
         return point == std::rint(point) && point >= 0 && point < 1 << bits;
       }))
@@ -355,19 +361,14 @@ static std::string addZeroPoints(NodeContext &node, const QuantizedTable &table,
   if (!points)
     return {};
   RankedTensorType scales = node.getType(kGatherScales);
-  bool isPacked = points.getElementType().isUnsignedInteger(8);
-  int64_t perByte = isPacked ? table.perByte() : 1;
-  int64_t row = scales.getShape().back();
-  int64_t stored = llvm::divideCeil(row, perByte);
-  int64_t mask = (1 << table.bits) - 1;
+  int64_t columns = scales.getShape().back();
+  int64_t rows = columns ? scales.getNumElements() / columns : 0;
   auto view = onnx::ElementsView<int64_t>::get(points);
-  std::vector<int64_t> bytes;
-  for (int64_t i = 0, e = scales.getNumElements(); i < e; ++i) {
-    int64_t column = i % row;
-    int64_t value = view->values()[i / row * stored + column / perByte];
-    value >>= column % perByte * table.bits;
-    bytes.push_back((value & mask) ^ flip);
-  }
+  std::vector<int64_t> bytes = view->values();
+  if (points.getElementType().isUnsignedInteger(8))
+    bytes = unpackRows(bytes, rows, columns, table.bits);
+  for (int64_t &value : bytes)
+    value = (value & ((1 << table.bits) - 1)) ^ flip;
   auto type = scales.clone(getUnsigned(points.getContext(), 8));
   return node.addConstant(onnx::makeElements<int64_t>(
       cast<RankedTensorType>(type), bytes, "zero_points"));

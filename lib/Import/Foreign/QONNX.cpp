@@ -32,9 +32,7 @@ struct IntegerRange {
 /// The one value of a constant input.
 static FailureOr<double> readScalar(const NodeContext &node, int index,
                                     StringRef what) {
-  ElementsAttr constant = node.getConstant(index);
-  auto view = constant ? onnx::ElementsView<double>::get(constant)
-                       : std::optional<onnx::ElementsView<double>>();
+  auto view = onnx::ElementsView<double>::get(node.getConstant(index));
   if (!view || view->values().size() != 1)
     return node.error() << "its " << what
                         << " must be a constant of one element";
@@ -72,9 +70,7 @@ static LogicalResult checkInputs(const NodeContext &node, int count) {
 
 /// Whether the node has a zero point other than 0.
 static bool hasZeroPoint(const NodeContext &node, int index) {
-  ElementsAttr constant = node.getConstant(index);
-  auto view = constant ? onnx::ElementsView<double>::get(constant)
-                       : std::optional<onnx::ElementsView<double>>();
+  auto view = onnx::ElementsView<double>::get(node.getConstant(index));
   return !view ||
          !llvm::all_of(view->values(), [](double v) { return v == 0.0; });
 }

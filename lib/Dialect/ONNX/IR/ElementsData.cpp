@@ -154,6 +154,8 @@ bool convertDense(DenseElementsAttr dense, std::vector<T> &out) {
 
 template <typename T>
 std::optional<ElementsView<T>> ElementsView<T>::get(ElementsAttr attr) {
+  if (!attr)
+    return std::nullopt;
   Type element = attr.getElementType();
   if (!isa<IntegerType, FloatType>(element) || getStorageBitWidth(element) > 64)
     return std::nullopt;

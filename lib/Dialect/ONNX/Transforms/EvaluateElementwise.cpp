@@ -382,6 +382,7 @@ LogicalResult evaluateCast(const Invocation &call, Results &results) {
   results.push_back(std::move(result));
   return success();
 }
+
 /// Constant weights may be quantised in the graph. Their inverse is not here:
 /// integers stay integers.
 LogicalResult evaluateQuantizeLinear(const Invocation &call, Results &results) {

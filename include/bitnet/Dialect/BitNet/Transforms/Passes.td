@@ -37,7 +37,8 @@ def NarrowConstants : Pass<"bitnet-narrow-constants", "::mlir::ModuleOp"> {
   let description = [{
     A large f32 constant whose every value is a bf16 (a checkpoint stored in bf16,
     exported to float) takes half the memory and bandwidth as bf16, and gives the
-    same results. Its uses in the bodies of linalg ops (contractions, and gathers
+    same results. A constant that is f16 or bf16 already, and extended as a whole, is
+    read as it is stored. Uses in the bodies of linalg ops (contractions, and gathers
     through tensor.extract) read the narrow constant and extend. A constant with
     any other use is left alone.
 

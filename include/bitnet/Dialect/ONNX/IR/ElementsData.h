@@ -38,7 +38,8 @@ int64_t getStorageBytes(mlir::ShapedType type);
 /// Borrows the constant's own memory where that holds T already.
 template <typename T> class ElementsView {
 public:
-  /// Nothing if the attribute has no data or elements that are no numbers.
+  /// Nothing if there is no attribute, or one without data or of elements that
+  /// are no numbers.
   static std::optional<ElementsView> get(mlir::ElementsAttr attr);
 
   llvm::ArrayRef<T> values() const { return view; }

@@ -20,8 +20,8 @@ def FoldConstants : Pass<"onnx-fold-constants", "::mlir::ModuleOp"> {
     attribute.
 
     What would cost memory stays: a large Transpose of a constant that is also
-    used as it is, and a large result that is mostly repetition (Expand, Tile,
-    ConstantOfShape).
+    used as it is, a large result that is mostly repetition (Expand, Tile,
+    ConstantOfShape), and a Cast to f32 of a large table or matrix of 16-bit floats.
 
     ```mlir
     %0 = onnx.Constant dense<[1.0, -2.0]> : tensor<2xf32>
