@@ -29,7 +29,9 @@ static constexpr StringRef kFunctionDomain = "bitnet.expansion";
 const ForeignOperators &getForeignOperators() {
   static const ForeignOperators operators = [] {
     ForeignOperators all;
+    addMicrosoftActivationOperators(all);
     addMicrosoftNormOperators(all);
+    addMicrosoftProductOperators(all);
     addMicrosoftQuantizedOperators(all);
     addQONNXOperators(all);
     return all;
@@ -97,9 +99,11 @@ RankedTensorType NodeContext::getType(int index) const {
     return cast<RankedTensorType>(constant.getShapedType());
   if (!hasInput(index))
     return {};
-  for (const auto &input : model.graph().input()) {
-    const auto &type = input.type().tensor_type();
-    if (input.name() != node.input(index) || !type.has_shape())
+  const GraphProto &graph = model.graph();
+  for (const auto &value : llvm::concat<const ::onnx::ValueInfoProto>(
+           graph.input(), graph.value_info())) {
+    const auto &type = value.type().tensor_type();
+    if (value.name() != node.input(index) || !type.has_shape())
       continue;
     SmallVector<int64_t> shape;
     for (const auto &dim : type.shape().dim())

@@ -47,8 +47,9 @@ public:
   /// a Constant); null for others.
   mlir::ElementsAttr getConstant(int index) const;
 
-  /// The type of an input, where the graph says it: of constants and of the
-  /// graph's own inputs (dynamic extents included); null for others.
+  /// The type of an input, where the graph says it: of constants, of the
+  /// graph's own inputs and of values that the exporter gave a shape (dynamic
+  /// extents included); null for others.
   mlir::RankedTensorType getType(int index) const;
 
   /// Makes a constant; the body may use the name that is returned.
@@ -92,7 +93,9 @@ using ForeignOperators = llvm::StringMap<ForeignOperator>;
 const ForeignOperators &getForeignOperators();
 
 /// Families, each in its file of Foreign/.
+void addMicrosoftActivationOperators(ForeignOperators &operators);
 void addMicrosoftNormOperators(ForeignOperators &operators);
+void addMicrosoftProductOperators(ForeignOperators &operators);
 void addMicrosoftQuantizedOperators(ForeignOperators &operators);
 void addQONNXOperators(ForeignOperators &operators);
 

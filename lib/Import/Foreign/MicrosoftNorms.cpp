@@ -24,9 +24,49 @@ static FailureOr<std::string> expandSimplifiedLayerNorm(NodeContext &node) {
       .str();
 }
 
+/// Statements which make `total` the input plus its skip and bias. Refuses
+/// outputs that are of training: 1 and 2.
+static FailureOr<std::string> sumWithSkip(NodeContext &node, int biasIndex) {
+  if (node.hasOutput(1) || node.hasOutput(2))
+    return node.error() << "its second and third outputs, the mean and the "
+                           "deviation, are of training; only the first and "
+                           "the fourth are supported";
+  if (!node.hasInput(biasIndex))
+    return std::string("total = Add (x, skip)\n");
+  return std::string("pair = Add (x, skip)\ntotal = Add (pair, bias)\n");
+}
+
+/// y = RMS norm of x + skip (+ bias); total is that sum.
+static FailureOr<std::string> expandSkipSimplifiedLayerNorm(NodeContext &node) {
+  FailureOr<std::string> sum = sumWithSkip(node, /*biasIndex=*/3);
+  if (failed(sum))
+    return failure();
+  return *sum + llvm::formatv("y = RMSNormalization <axis = -1, epsilon = {0}> "
+                              "(total, scale)",
+                              floatText(node.getFloat("epsilon", 1e-12f)))
+                    .str();
+}
+
+/// y = layer norm of x + skip (+ bias); total is that sum.
+static FailureOr<std::string> expandSkipLayerNorm(NodeContext &node) {
+  FailureOr<std::string> sum = sumWithSkip(node, /*biasIndex=*/4);
+  if (failed(sum))
+    return failure();
+  return *sum + llvm::formatv("y = LayerNormalization <axis = -1, epsilon = "
+                              "{0}> (total, scale{1})",
+                              floatText(node.getFloat("epsilon", 1e-12f)),
+                              node.hasInput(3) ? ", shift" : "")
+                    .str();
+}
+
 void addMicrosoftNormOperators(ForeignOperators &operators) {
   operators["com.microsoft.SimplifiedLayerNormalization"] = {
       {"x", "scale"}, {"y", "deviation"}, expandSimplifiedLayerNorm};
+  std::vector<std::string> outputs = {"y", "mean", "deviation", "total"};
+  operators["com.microsoft.SkipSimplifiedLayerNormalization"] = {
+      {"x", "skip", "scale", "bias"}, outputs, expandSkipSimplifiedLayerNorm};
+  operators["com.microsoft.SkipLayerNormalization"] = {
+      {"x", "skip", "scale", "shift", "bias"}, outputs, expandSkipLayerNorm};
 }
 
 } // namespace bitnet::import

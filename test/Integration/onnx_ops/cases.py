@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Small uses of ONNX operators, many of which make one model.
 
-A case is one node with its inputs. `build_model` joins cases into a model with
+A case is one node with its inputs; operators of other domains have it before
+their name. `build_model` joins cases into a model with
 the inputs and outputs of all of them, in which every shape is fixed or every
 dimension that is no scalar's is dynamic.
 """
@@ -21,10 +22,15 @@ class Case:
     inputs: list          # arrays; None where an input is left out
     attributes: dict
     constants: tuple      # which inputs are initializers
-    outputs: int
+    outputs: int          # how many; or for each a name, "" where it is left out
     tolerance: float
     via: int              # element type that floats are cast to around the op, or 0
     name: str = ""
+
+    def results(self):
+        """Names of its outputs, empty where one is left out."""
+        shown = [True] * self.outputs if isinstance(self.outputs, int) else self.outputs
+        return [f"{self.name}_out{i}" if given else "" for i, given in enumerate(shown)]
 
 
 CASES = []
@@ -32,7 +38,7 @@ CASES = []
 
 def case(op, *inputs, constants=(), outputs=1, tolerance=2e-6, via=0, **attributes):
     entry = Case(op, list(inputs), attributes, tuple(constants), outputs, tolerance, via)
-    entry.name = f"{op}_{len(CASES)}"
+    entry.name = f"{op.rpartition('.')[2]}_{len(CASES)}"
     CASES.append(entry)
 
 
@@ -310,14 +316,52 @@ def gathers():
     case("ScatterND", f32(4, 3), np.array([[1, 2], [3, 0]], np.int64), f32(2), constants=(1,), reduction="add")
 
 
-for family in [elementwise, casts, reductions, norms, products, windows, shapes, movement, gathers]:
+def microsoft():
+    def foreign(op, *inputs, **options):
+        case(f"com.microsoft.{op}", *inputs, tolerance=1e-5, **options)
+
+    x = f32(2, 3, 10, scale=2)
+    for op in ["Gelu", "FastGelu", "QuickGelu"]:
+        foreign(op, x)
+    foreign("QuickGelu", x, alpha=0.7)
+    foreign("BiasGelu", x, f32(10))
+    foreign("FastGelu", x, f32(10))
+    # ONNX Runtime has it in ONNX's domain.
+    case(".SimplifiedLayerNormalization", x, f32(10), axis=-1, epsilon=0.1, tolerance=1e-5)
+    for names in [("y",), ("y", "", "", "sum")]:
+        foreign("SkipSimplifiedLayerNormalization", x, f32(2, 3, 10), f32(10), outputs=names)
+        foreign("SkipSimplifiedLayerNormalization", x, f32(2, 3, 10), f32(10), f32(10), outputs=names, epsilon=0.1)
+        foreign("SkipLayerNormalization", x, f32(2, 3, 10), f32(10), outputs=names, epsilon=0.1)
+        foreign("SkipLayerNormalization", x, f32(3, 10), f32(10), f32(10), f32(10), outputs=names)
+        foreign("SkipLayerNormalization", x, f32(2, 3, 10), f32(10), None, f32(10), outputs=names)
+    a, b = f32(2, 5, 3, 7), f32(2, 5, 7, 4)
+    foreign("FusedMatMul", a, b, alpha=0.125)
+    foreign("FusedMatMul", a.swapaxes(2, 3).copy(), b, transA=1)
+    foreign("FusedMatMul", a, b.swapaxes(2, 3).copy(), transB=1, alpha=-3.0)
+    foreign("FusedMatMul", a, f32(4, 7), transB=1, constants=(1,))
+    foreign("FusedMatMul", f32(7, 3), f32(4, 7), transA=1, transB=1)
+    for left, right in [((2, 5, 7, 3), (2, 5, 4, 7)), ((7, 3), (4, 7)), ((2, 7, 3), (4, 7))]:
+        # Behind a cast their rank is not known at import.
+        foreign("FusedMatMul", f32(*left), f32(*right), transA=1, transB=1, via=TensorProto.FLOAT)
+    angles = f32(12, 4)
+    cache = [np.cos(angles), np.sin(angles)]
+    for interleaved in [0, 1]:
+        for ids in [ints(np.int64, 0, 12, 2, 3), i64(5)]:
+            for shape in [(2, 4, 3, 8), (2, 3, 16)]:
+                foreign("RotaryEmbedding", f32(*shape), ids, *cache, constants=(2, 3), interleaved=interleaved)
+        foreign("RotaryEmbedding", f32(2, 3, 24), ints(np.int64, 0, 12, 2, 3), *cache, constants=(2, 3), num_heads=2,
+                rotary_embedding_dim=8, interleaved=interleaved)
+
+
+for family in [elementwise, casts, reductions, norms, products, windows, shapes, movement, gathers, microsoft]:
     family()
 
 
-def dims(array, prefix, dynamic):
+def dims(array, prefix, dynamic, keep_width=False):
     # Lists of axes, shapes and pads keep their length: it decides a rank.
     fixed = not dynamic or array.ndim == 0 or (array.ndim == 1 and array.dtype == np.int64 and array.size <= 6)
-    return [size if fixed else f"{prefix}_{i}" for i, size in enumerate(array.shape)]
+    shape = [size if fixed else f"{prefix}_{i}" for i, size in enumerate(array.shape)]
+    return shape[:-1] + [array.shape[-1]] if keep_width and array.ndim else shape
 
 
 def build_model(cases, dynamic):
@@ -334,25 +378,33 @@ def build_model(cases, dynamic):
                 initializers.append(numpy_helper.from_array(array, name))
             else:
                 kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-                inputs.append(helper.make_tensor_value_info(name, kind, dims(array, name, dynamic)))
+                inputs.append(helper.make_tensor_value_info(
+                    name, kind, dims(array, name, dynamic, keep_width=entry.op.endswith("RotaryEmbedding"))))
                 feeds[name] = array
             if entry.via and array.dtype == np.float32:
                 nodes.append(helper.make_node("Cast", [name], [name + "_narrow"], to=entry.via))
                 name += "_narrow"
             names.append(name)
-        results = [f"{entry.name}_out{i}" for i in range(entry.outputs)]
+        domain, _, op = entry.op.rpartition(".")
+        results = entry.results()
         produced = [r + "_narrow" for r in results] if entry.via else results
-        nodes.append(helper.make_node(entry.op, names, produced, name=entry.name, **entry.attributes))
+        nodes.append(helper.make_node(op, names, produced, name=entry.name, domain=domain, **entry.attributes))
         for result in results if entry.via else []:
             nodes.append(helper.make_node("Cast", [result + "_narrow"], [result], to=TensorProto.FLOAT))
-        for result in results:
-            if entry.op == "GroupNormalization":  # the standard does not infer its shape
+        for result in filter(None, results):
+            if "." in entry.op:  # ONNX's inference does not know it; all have the rank of their first input
+                outputs.append(helper.make_tensor_value_info(
+                    result, TensorProto.FLOAT, [f"{result}_{i}" for i in range(entry.inputs[0].ndim)]))
+            elif entry.op == "GroupNormalization":  # the standard does not infer its shape
                 outputs.append(helper.make_tensor_value_info(
                     result, TensorProto.FLOAT, dims(entry.inputs[0], f"{entry.name}_in0", dynamic)))
             else:
                 outputs.append(helper.make_empty_tensor_value_info(result))
     graph = helper.make_graph(nodes, "operators", inputs, outputs, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=11)
+    domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=domains, ir_version=11)
+    if any("." in entry.op for entry in cases):
+        return model, feeds
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     return inferred, feeds
 
