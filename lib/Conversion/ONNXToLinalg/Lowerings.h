@@ -63,6 +63,7 @@ void addNormLowerings(LoweringTable &table);
 void addProductLowerings(LoweringTable &table);
 void addQuantizeLowerings(LoweringTable &table);
 void addReductionLowerings(LoweringTable &table);
+void addResizeLowerings(LoweringTable &table);
 void addScatterLowerings(LoweringTable &table);
 void addSequentialLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);

@@ -40,6 +40,7 @@ static LoweringTable allLowerings() {
   addProductLowerings(table);
   addQuantizeLowerings(table);
   addReductionLowerings(table);
+  addResizeLowerings(table);
   addScatterLowerings(table);
   addSequentialLowerings(table);
   addShapeLowerings(table);

@@ -122,6 +122,15 @@ static Value padded(Emitter &e, Value x, const Window &w, Value value) {
 // Convolution
 //===----------------------------------------------------------------------===//
 
+/// y plus a bias of its channels, if there is one.
+static Value addBias(Emitter &e, Value y, Value bias, Type element) {
+  if (isAbsent(bias))
+    return y;
+  Value along = e.alongAxis(e.get(bias), 1, Emitter::rank(y));
+  return e.map({y, along}, element,
+               [](Scalars &s, ArrayRef<Value> v) { return s.add(v[0], v[1]); });
+}
+
 /// As a contraction over loops (n, g, c, out…, k, kernel…), where groups have a
 /// dimension of their own.
 static LogicalResult lowerConv(Emitter &e, ConvOp op) {
@@ -168,11 +177,129 @@ static LogicalResult lowerConv(Emitter &e, ConvOp op) {
   Sizes target = {inputSizes[0], weightSizes[0]};
   llvm::append_range(target, w.out);
   y = e.reshape(y, target);
-  if (op.getB() && !isAbsent(op.getB())) {
-    Value bias = e.alongAxis(e.get(op.getB()), 1, spatial + 2);
-    y = e.map({y, bias}, element,
-              [](Scalars &s, ArrayRef<Value> v) { return s.add(v[0], v[1]); });
+  y = addBias(e, y, op.getB(), element);
+  e.set(op.getY(), e.castElements(y, element));
+  return success();
+}
+
+/// Where results of a transposed convolution lie along an axis: how many there
+/// are, and what is cut off before the first.
+static std::pair<OpFoldResult, OpFoldResult>
+resolveTransposedAxis(Emitter &e, ConvTransposeOp op, const Window &w,
+                      int64_t axis, OpFoldResult size) {
+  Scalars s(e.b, e.loc);
+  Value stride = s.index(w.strides[axis]), in = e.asValue(size);
+  auto outputPadding = op.getOutputPadding();
+  Value extra = s.index(outputPadding ? (*outputPadding)[axis] : 0);
+  Value reach = s.mul(s.sub(e.asValue(w.kernel[axis]), s.index(1)),
+                      s.index(w.dilations[axis]));
+  Value whole = s.add(s.add(s.mul(s.sub(in, s.index(1)), stride), extra),
+                      s.add(reach, s.index(1)));
+  bool isSame = op.getAutoPad().starts_with("SAME");
+  auto outputShape = op.getOutputShape();
+  if (!isSame && !outputShape) {
+    Value begin = e.asValue(w.padsBegin[axis]);
+    Value pads = s.add(begin, e.asValue(w.padsEnd[axis]));
+    return {e.asSize(s.sub(whole, pads)), e.asSize(begin)};
   }
+  Value out = outputShape ? s.index((*outputShape)[axis]) : s.mul(in, stride);
+  Value total = s.max(s.sub(whole, out), s.index(0));
+  Value less = s.div(total, s.index(2));
+  bool upper = op.getAutoPad() == "SAME_UPPER";
+  return {e.asSize(out), e.asSize(upper ? less : s.sub(total, less))};
+}
+
+/// x with zeros between its elements and around, so that its convolution with
+/// the reversed kernel is the transposed one of x.
+static Value spread(Emitter &e, Value x, const Window &w,
+                    ArrayRef<OpFoldResult> cut) {
+  Scalars s(e.b, e.loc);
+  Sizes sizes = e.sizes(x), target(sizes.begin(), sizes.begin() + 2);
+  Values before;
+  for (int64_t i = 0; i < w.rank(); ++i) {
+    Value reach = s.mul(s.sub(e.asValue(w.kernel[i]), s.index(1)),
+                        s.index(w.dilations[i]));
+    target.push_back(e.asSize(s.add(e.asValue(w.out[i]), reach)));
+    before.push_back(s.sub(reach, e.asValue(cut[i])));
+  }
+  auto body = [&](Scalars &s, Values &positions) {
+    Value inside = s.integer(s.b.getI1Type(), 1);
+    for (int64_t i = 0; i < w.rank(); ++i) {
+      Value stride = s.index(w.strides[i]), zero = s.index(0);
+      Value at = s.sub(positions[i + 2], before[i]);
+      Value index = s.div(at, stride);
+      Value size = getValueOrCreateConstantIndexOp(s.b, s.loc, sizes[i + 2]);
+      for (Value condition : {s.compare(Compare::GE, at, zero),
+                              s.compare(Compare::LT, index, size),
+                              s.compare(Compare::EQ, s.mul(index, stride), at)})
+        inside = s.logicalAnd(inside, condition);
+      positions[i + 2] = s.max(s.min(index, s.sub(size, s.index(1))), zero);
+    }
+    Value value = e.extract(s.b, x, positions);
+    return s.select(inside, value, s.constant(value.getType(), 0));
+  };
+  return e.generate(target, Emitter::element(x), body);
+}
+
+/// A kernel whose positions are in reverse order.
+static Value reversedKernel(Emitter &e, Value weight) {
+  Sizes sizes = e.sizes(weight);
+  return e.generate(
+      sizes, Emitter::element(weight), [&](Scalars &s, Values &positions) {
+        for (size_t i = 2; i < sizes.size(); ++i) {
+          Value last =
+              s.sub(getValueOrCreateConstantIndexOp(s.b, s.loc, sizes[i]),
+                    s.index(1));
+          positions[i] = s.sub(last, positions[i]);
+        }
+        return e.extract(s.b, weight, positions);
+      });
+}
+
+static LogicalResult lowerConvTranspose(Emitter &e, ConvTransposeOp op) {
+  Value x = e.get(op.getX()), weight = e.get(op.getW());
+  auto weightType = cast<RankedTensorType>(weight.getType());
+  if (!weightType.hasStaticShape())
+    return e.unsupported(op, "its kernel's shape is not known");
+  int64_t spatial = Emitter::rank(x) - 2, groups = op.getGroup();
+  Sizes weightSizes = e.sizes(weight), sizes = e.sizes(x), cut;
+  Sizes kernel(weightSizes.begin() + 2, weightSizes.end());
+  Window w = resolveWindow(e, op, x, kernel, /*ceilMode=*/false);
+  for (int64_t i = 0; i < spatial; ++i) {
+    auto [out, begin] = resolveTransposedAxis(e, op, w, i, sizes[i + 2]);
+    w.out[i] = out;
+    cut.push_back(begin);
+  }
+  Value input = spread(e, x, w, cut);
+  int64_t inputs = weightType.getDimSize(0) / groups;
+  OpFoldResult g = e.asSize(groups), c = e.asSize(inputs);
+  Sizes inputSizes = e.sizes(input), groupedInput = {inputSizes[0], g, c};
+  groupedInput.append(inputSizes.begin() + 2, inputSizes.end());
+  Sizes groupedWeight = {g, c, weightSizes[1]};
+  llvm::append_range(groupedWeight, kernel);
+  Sizes loops = {inputSizes[0], g, weightSizes[1]};
+  llvm::append_range(loops, w.out);
+  unsigned parallel = loops.size();
+  loops.push_back(c);
+  llvm::append_range(loops, kernel);
+  auto d = [&](int64_t i) { return e.b.getAffineDimExpr(i); };
+  SmallVector<AffineExpr> inputExprs = {d(0), d(1), d(parallel)};
+  SmallVector<AffineExpr> weightExprs = {d(1), d(parallel), d(2)};
+  for (int64_t i = 0; i < spatial; ++i) {
+    AffineExpr k = d(parallel + 1 + i);
+    inputExprs.push_back(d(3 + i) + k * w.dilations[i]);
+    weightExprs.push_back(k);
+  }
+  MLIRContext *context = e.b.getContext();
+  Type element = Emitter::element(x);
+  Value y = e.contract(e.reshape(input, groupedInput),
+                       AffineMap::get(loops.size(), 0, inputExprs, context),
+                       e.reshape(reversedKernel(e, weight), groupedWeight),
+                       AffineMap::get(loops.size(), 0, weightExprs, context),
+                       loops, parallel, computeType(element));
+  Sizes target = {inputSizes[0], e.mulSizes(g, weightSizes[1])};
+  llvm::append_range(target, w.out);
+  y = addBias(e, e.reshape(y, target), op.getB(), element);
   e.set(op.getY(), e.castElements(y, element));
   return success();
 }
@@ -305,6 +432,7 @@ static LogicalResult lowerGlobalMaxPool(Emitter &e, GlobalMaxPoolOp op) {
 
 void bitnet::onnx::addWindowLowerings(LoweringTable &table) {
   table.add(lowerConv);
+  table.add(lowerConvTranspose);
   table.add(lowerMaxPool);
   table.add(lowerAveragePool);
   table.add(lowerGlobalAveragePool);

@@ -107,3 +107,30 @@ func.func @attribute(%a: tensor<2xf32>) -> tensor<2xf32> {
   %0 = onnx.Elu %a {alpha = 1 : i64} : (tensor<2xf32>) -> tensor<2xf32>
   return %0 : tensor<2xf32>
 }
+
+// -----
+
+func.func @transposed_convolution(%x: tensor<1x4x5xf32>, %w: tensor<3x2x3xf32>) -> tensor<1x2x7xf32> {
+  %none = onnx.NoValue
+  // expected-error @+1 {{cannot convolve 'tensor<1x4x5xf32>' with 'tensor<3x2x3xf32>'}}
+  %0 = onnx.ConvTranspose %x, %w, %none : (tensor<1x4x5xf32>, tensor<3x2x3xf32>, none) -> tensor<1x2x7xf32>
+  return %0 : tensor<1x2x7xf32>
+}
+
+// -----
+
+func.func @resize(%x: tensor<2x3xf32>, %s: tensor<2xf32>, %z: tensor<2xi64>) -> tensor<4x6xf32> {
+  %none = onnx.NoValue
+  // expected-error @+1 {{expects either scales or sizes}}
+  %0 = onnx.Resize %x, %none, %s, %z : (tensor<2x3xf32>, none, tensor<2xf32>, tensor<2xi64>) -> tensor<4x6xf32>
+  return %0 : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @resize_axes(%x: tensor<2x3xf32>, %s: tensor<2xf32>) -> tensor<4x6xf32> {
+  %none = onnx.NoValue
+  // expected-error @+1 {{expects distinct axes within rank 2}}
+  %0 = onnx.Resize %x, %none, %s, %none {axes = array<i64: 1, -1>} : (tensor<2x3xf32>, none, tensor<2xf32>, none) -> tensor<4x6xf32>
+  return %0 : tensor<4x6xf32>
+}

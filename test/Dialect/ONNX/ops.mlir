@@ -50,6 +50,16 @@ func.func @norm(%x: tensor<?x8xf32>, %w: tensor<8xf32>) -> tensor<?x8xf32> {
   return %0#0 : tensor<?x8xf32>
 }
 
+// CHECK-LABEL: @windows
+func.func @windows(%x: tensor<1x4x5xf32>, %w: tensor<4x2x3xf32>, %s: tensor<3xf32>) -> (tensor<1x2x7xf32>, tensor<1x4x10xf32>) {
+  %none = onnx.NoValue
+  // CHECK: onnx.ConvTranspose {{.*}} -> tensor<1x2x7xf32>
+  %0 = onnx.ConvTranspose %x, %w, %none : (tensor<1x4x5xf32>, tensor<4x2x3xf32>, none) -> tensor<1x2x7xf32>
+  // CHECK: onnx.Resize {{.*}} {mode = "linear"}
+  %1 = onnx.Resize %x, %none, %s, %none {mode = "linear"} : (tensor<1x4x5xf32>, none, tensor<3xf32>, none) -> tensor<1x4x10xf32>
+  return %0, %1 : tensor<1x2x7xf32>, tensor<1x4x10xf32>
+}
+
 {-#
   dialect_resources: {
     builtin: { w: "0x040000000000803F00000040" }

@@ -25,6 +25,7 @@ class Case:
     outputs: int          # how many; or for each a name, "" where it is left out
     tolerance: float
     via: int              # element type that floats are cast to around the op, or 0
+    fixed: bool           # no dimension is ever dynamic
     name: str = ""
 
     def results(self):
@@ -36,8 +37,8 @@ class Case:
 CASES = []
 
 
-def case(op, *inputs, constants=(), outputs=1, tolerance=2e-6, via=0, **attributes):
-    entry = Case(op, list(inputs), attributes, tuple(constants), outputs, tolerance, via)
+def case(op, *inputs, constants=(), outputs=1, tolerance=2e-6, via=0, fixed=False, **attributes):
+    entry = Case(op, list(inputs), attributes, tuple(constants), outputs, tolerance, via, fixed)
     entry.name = f"{op.rpartition('.')[2]}_{len(CASES)}"
     CASES.append(entry)
 
@@ -230,6 +231,23 @@ def windows():
     case("Conv", x, f32(6, 2, 3, 2), group=2, dilations=[2, 1], constants=(1,), tolerance=1e-4)
     case("Conv", x, f32(4, 1, 3, 3), group=4, auto_pad="SAME_UPPER", strides=[2, 2], constants=(1,), tolerance=1e-4)
     case("Conv", f32(1, 3, 10), f32(5, 3, 4), f32(5), auto_pad="SAME_LOWER", constants=(1,), tolerance=1e-4)
+    # ONNX's reference is wrong on groups with a bias, several channels or images.
+    for group, attributes in [(1, {}), (4, {"strides": [2, 3], "pads": [1, 0, 1, 2], "output_padding": [1, 2]}),
+                              (1, {"dilations": [2, 1], "strides": [1, 2]})]:
+        case("ConvTranspose", x[:1], f32(4, 4 // group, 3, 2), f32(4) if group == 1 else None, group=group, constants=(1,),
+             tolerance=1e-4, **attributes)
+    case("ConvTranspose", f32(1, 3, 7), f32(3, 2, 4), strides=[2], auto_pad="SAME_UPPER", constants=(1,),
+         tolerance=1e-4)
+    none = np.zeros(0, np.float32)
+    for mode in ["nearest", "linear", "cubic"]:
+        scales = np.array([1, 1, 2, 1.5], np.float32)
+        case("Resize", f32(1, 2, 3, 4), none, scales, constants=(1, 2), fixed=True, mode=mode, tolerance=1e-4)
+        case("Resize", f32(1, 2, 5, 7), none, None, i64(1, 2, 8, 4), constants=(1, 3), fixed=True, mode=mode,
+             coordinate_transformation_mode="asymmetric", nearest_mode="floor", tolerance=1e-4)
+        case("Resize", f32(1, 2, 5, 7), none, None, i64(3, 9), constants=(1, 3), fixed=True, mode=mode, axes=[2, 3],
+             coordinate_transformation_mode="align_corners", tolerance=1e-4)
+    case("Resize", ints(np.int32, -9, 9, 2, 3), none, np.array([2, 3], np.float32), constants=(1, 2), fixed=True,
+         coordinate_transformation_mode="asymmetric", nearest_mode="floor")
     for op in ["MaxPool", "AveragePool"]:
         case(op, x, kernel_shape=[3, 2], tolerance=1e-5)
         case(op, x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], tolerance=1e-5)
@@ -379,7 +397,8 @@ def build_model(cases, dynamic):
             else:
                 kind = helper.np_dtype_to_tensor_dtype(array.dtype)
                 inputs.append(helper.make_tensor_value_info(
-                    name, kind, dims(array, name, dynamic, keep_width=entry.op.endswith("RotaryEmbedding"))))
+                    name, kind, dims(array, name, dynamic and not entry.fixed,
+                                     keep_width=entry.op.endswith("RotaryEmbedding"))))
                 feeds[name] = array
             if entry.via and array.dtype == np.float32:
                 nodes.append(helper.make_node("Cast", [name], [name + "_narrow"], to=entry.via))

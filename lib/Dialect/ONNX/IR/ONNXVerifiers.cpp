@@ -439,3 +439,50 @@ LogicalResult ConvOp::verify() {
     return expectLength(*this, getB(), w.getDimSize(0), "bias");
   return success();
 }
+
+LogicalResult ConvTransposeOp::verify() {
+  RankedTensorType x = tensorType(getX()), w = tensorType(getW());
+  if (w.getRank() != x.getRank() || w.getElementType() != x.getElementType())
+    return emitOpError("expects a kernel of the input's rank and element type");
+  int64_t group = getGroup();
+  if (group < 1)
+    return emitOpError("expects a positive group");
+  if (!mayEqual(x.getDimSize(1), w.getDimSize(0)))
+    return emitOpError("cannot convolve ") << x << " with " << w;
+  if (!w.isDynamicDim(0) && w.getDimSize(0) % group != 0)
+    return emitOpError("group does not divide the input channels");
+  for (auto list : {getOutputPadding(), getOutputShape()})
+    if (list && static_cast<int64_t>(list->size()) != x.getRank() - 2)
+      return emitOpError("expects output_padding and output_shape of ")
+             << x.getRank() - 2 << " values";
+  if (!isAbsent(getB()) && !w.isDynamicDim(1))
+    return expectLength(*this, getB(), w.getDimSize(1) * group, "bias");
+  return success();
+}
+
+LogicalResult ResizeOp::verify() {
+  int64_t rank = rankOf(getX());
+  if (rankOf(getY()) != rank)
+    return emitOpError("expects input and result of one rank");
+  SmallVector<bool> seen(rank);
+  int64_t count = rank;
+  if (auto axes = getAxes()) {
+    count = axes->size();
+    for (int64_t axis : *axes) {
+      auto position = normalizeAxis(axis, rank);
+      if (!position || seen[*position])
+        return emitOpError("expects distinct axes within rank ") << rank;
+      seen[*position] = true;
+    }
+  }
+  // An empty list stands for an absent one.
+  auto isGiven = [](Value list) {
+    return !isAbsent(list) &&
+           !(rankOf(list) == 1 && tensorType(list).getDimSize(0) == 0);
+  };
+  if (isGiven(getScales()) == isGiven(getSizes()))
+    return emitOpError("expects either scales or sizes");
+  if (isGiven(getScales()))
+    return expectLength(*this, getScales(), count, "scales");
+  return expectLength(*this, getSizes(), count, "sizes");
+}

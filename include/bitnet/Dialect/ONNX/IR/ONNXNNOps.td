@@ -163,6 +163,31 @@ def ONNX_ConvOp : ONNX_Op<"Conv",
   let hasVerifier = 1;
 }
 
+def ONNX_ConvTransposeOp : ONNX_Op<"ConvTranspose",
+    (ins ONNX_FloatTensor:$X, ONNX_FloatTensor:$W, ONNX_Optional<ONNX_FloatTensor>:$B),
+    (outs ONNX_FloatTensor:$Y),
+    (ins ONNX_Str<"NOTSET">:$auto_pad, ONNX_OptInts:$dilations, ONNX_Int<1>:$group,
+         ONNX_OptInts:$kernel_shape, ONNX_OptInts:$output_padding, ONNX_OptInts:$output_shape,
+         ONNX_OptInts:$pads, ONNX_OptInts:$strides),
+    [ONNX_Window, ONNX_KeepsElements]> {
+  let summary = "the gradient of a convolution by its input, N C …";
+  let hasVerifier = 1;
+}
+
+def ONNX_ResizeOp : ONNX_Op<"Resize",
+    (ins ONNX_NumericTensor:$X, ONNX_Optional<ONNX_FloatTensor>:$roi,
+         ONNX_Optional<ONNX_FloatTensor>:$scales, ONNX_Optional<ONNX_I64Tensor>:$sizes),
+    (outs ONNX_NumericTensor:$Y),
+    (ins ONNX_Int<0>:$antialias, ONNX_OptInts:$axes,
+         ONNX_Str<"half_pixel">:$coordinate_transformation_mode,
+         ONNX_Float<"-0.75">:$cubic_coeff_a, ONNX_Int<0>:$exclude_outside,
+         ONNX_Float<"0.0">:$extrapolation_value,
+         ONNX_Str<"stretch">:$keep_aspect_ratio_policy, ONNX_Str<"nearest">:$mode,
+         ONNX_Str<"round_prefer_floor">:$nearest_mode), [ONNX_KeepsElements]> {
+  let summary = "resampling along axes: nearest, linear or cubic";
+  let hasVerifier = 1;
+}
+
 def ONNX_MaxPoolOp : ONNX_Op<"MaxPool", (ins ONNX_NumericTensor:$X),
     (outs ONNX_NumericTensor:$Y, ONNX_Optional<ONNX_I64Tensor>:$Indices),
     (ins ONNX_Str<"NOTSET">:$auto_pad, ONNX_Int<0>:$ceil_mode, ONNX_OptInts:$dilations,
