@@ -7,6 +7,10 @@
 
 #include "LowBitMatrix.h"
 
+#include "bitnet/Dialect/BitNet/IR/BitNetTypes.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -110,4 +114,17 @@ bitnet::detectLowBitMatrix(llvm::ArrayRef<float> values, int64_t rows,
                                  [](float value) { return value == 0.0f; });
   matrix.codes = packCodes(values, matrix.isBinary);
   return matrix;
+}
+
+mlir::ElementsAttr LowBitMatrix::makeWeight(mlir::MLIRContext *context,
+                                            int64_t outputs,
+                                            int64_t inputs) const {
+  mlir::Type element = isBinary ? mlir::Type(BinaryType::get(context))
+                                : mlir::Type(TernaryType::get(context));
+  mlir::AsmResourceBlob blob =
+      mlir::HeapAsmResourceBlob::allocateAndCopyWithAlign(
+          llvm::ArrayRef<char>(codes), /*align=*/64);
+  return mlir::DenseResourceElementsAttr::get(
+      mlir::RankedTensorType::get({outputs, inputs}, element),
+      isBinary ? "binary_weight" : "ternary_weight", std::move(blob));
 }

@@ -8,6 +8,7 @@
 #ifndef BITNET_LIB_CONVERSION_ONNXTOBITNET_LOWBITMATRIX_H
 #define BITNET_LIB_CONVERSION_ONNXTOBITNET_LOWBITMATRIX_H
 
+#include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/ArrayRef.h"
 
 #include <cstdint>
@@ -26,6 +27,10 @@ struct LowBitMatrix {
   std::vector<double> scales;
   /// Codes as bitnet.constant holds them.
   std::vector<char> codes;
+
+  /// The codes as a resource of `[outputs, inputs]` low-bit elements.
+  mlir::ElementsAttr makeWeight(mlir::MLIRContext *context, int64_t outputs,
+                                int64_t inputs) const;
 };
 
 /// Reads row-major floats as a low-bit matrix, with the fewest scales that fit.

@@ -22,6 +22,7 @@ void bitnet::buildRecognitionPipeline(OpPassManager &passes,
   passes.addPass(createRecognizeLowBitWeights());
   // Norms first: a quantiser's input is then a norm's result.
   passes.addPass(createRecognizeNorms());
+  passes.addPass(createRecognizeConvolution());
   passes.addPass(createRecognizeQuantization());
   passes.addPass(createFuseEpilogues());
   passes.addPass(createRecognizeRotary());

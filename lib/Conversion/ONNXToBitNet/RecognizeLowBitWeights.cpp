@@ -13,9 +13,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/DenseMap.h"
 
 #include <map>
@@ -60,19 +58,6 @@ private:
 
 } // namespace
 
-/// A resource of 2-bit or 1-bit codes.
-static ElementsAttr makeWeightAttr(MLIRContext *context,
-                                   const LowBitMatrix &matrix, int64_t n,
-                                   int64_t k) {
-  Type element = matrix.isBinary ? Type(BinaryType::get(context))
-                                 : Type(TernaryType::get(context));
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(
-      ArrayRef<char>(matrix.codes), /*align=*/64);
-  return DenseResourceElementsAttr::get(
-      RankedTensorType::get({n, k}, element),
-      matrix.isBinary ? "binary_weight" : "ternary_weight", std::move(blob));
-}
-
 static DenseElementsAttr makeScaleAttr(MLIRContext *context,
                                        const LowBitMatrix &matrix, int64_t n,
                                        int64_t k) {
@@ -85,24 +70,13 @@ static DenseElementsAttr makeScaleAttr(MLIRContext *context,
       ArrayRef<float>(scales));
 }
 
-static std::optional<LowBitMatrix> readMatrix(const WeightSource &source) {
-  if (auto matrix = readIntegerMatrix(source))
-    return matrix;
-  if (!isLowBitGroup(source.readSample()))
-    return std::nullopt;
-  auto values = source.read();
-  if (!values)
-    return std::nullopt;
-  return detectLowBitMatrix(*values, source.outputs, source.inputs);
-}
-
 LowBitConstant
 RecognizeLowBitWeights::makeConstant(const WeightSource &source) {
-  auto matrix = readMatrix(source);
+  auto matrix = readLowBitMatrix(source);
   if (!matrix)
     return {};
   (matrix->isBinary ? numBinary : numTernary) += 1;
-  return {makeWeightAttr(&getContext(), *matrix, source.outputs, source.inputs),
+  return {matrix->makeWeight(&getContext(), source.outputs, source.inputs),
           makeScaleAttr(&getContext(), *matrix, source.outputs, source.inputs)};
 }
 

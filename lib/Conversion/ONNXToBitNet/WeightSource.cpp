@@ -22,13 +22,18 @@ using namespace bitnet;
 std::optional<WeightSource> bitnet::matchWeightSource(Value value,
                                                       bool outputsFirst) {
   RankedTensorType type = getTensorType(value);
-  if (!type || type.getRank() != 2 || !type.hasStaticShape())
+  if (!type || type.getRank() < 2 || !type.hasStaticShape() ||
+      (type.getRank() > 2 && !outputsFirst))
     return std::nullopt;
   WeightSource source;
   source.outputsFirst = outputsFirst;
   source.outputs = type.getDimSize(outputsFirst ? 0 : 1);
-  source.inputs = type.getDimSize(outputsFirst ? 1 : 0);
+  source.inputs = outputsFirst
+                      ? ShapedType::getNumElements(type.getShape().drop_front())
+                      : type.getDimSize(0);
   while (auto transpose = value.getDefiningOp<onnx::TransposeOp>()) {
+    if (type.getRank() > 2)
+      return std::nullopt;
     auto perm = transpose.getPerm();
     if (!perm || *perm == ArrayRef<int64_t>{1, 0})
       source.outputsFirst = !source.outputsFirst;
@@ -165,4 +170,16 @@ std::optional<std::vector<float>> WeightSource::read() const {
   if (!outputsFirst)
     return transposeMatrix(data, inputs, outputs);
   return data.vec();
+}
+
+std::optional<LowBitMatrix>
+bitnet::readLowBitMatrix(const WeightSource &source) {
+  if (auto matrix = readIntegerMatrix(source))
+    return matrix;
+  if (!isLowBitGroup(source.readSample()))
+    return std::nullopt;
+  auto values = source.read();
+  if (!values)
+    return std::nullopt;
+  return detectLowBitMatrix(*values, source.outputs, source.inputs);
 }

@@ -49,10 +49,13 @@ struct WeightSource {
 };
 
 /// Reads the right operand of a matmul, `[inputs, outputs]` or, with
-/// `outputsFirst`, `[outputs, inputs]`, as a constant: through Transpose,
-/// Reshape and DequantizeLinear.
+/// `outputsFirst`, `[outputs, inputs...]`, as a constant: through Transpose (of
+/// a matrix), Reshape and DequantizeLinear.
 std::optional<WeightSource> matchWeightSource(mlir::Value value,
                                               bool outputsFirst);
+
+/// The matrix, if it is a low-bit one.
+std::optional<LowBitMatrix> readLowBitMatrix(const WeightSource &source);
 
 /// The matrix where integers of up to 8 bits hold it, each -1, 0 or 1 from its
 /// zero point, with scales as bitnet.linear has them; else nothing.

@@ -64,6 +64,39 @@ def RecognizeNorms : RecognitionPass<"bitnet-recognize-norms", ""> {
   let statistics = [Statistic<"numNorms", "norms", "Number of norms">];
 }
 
+def RecognizeConvolution : RecognitionPass<"bitnet-recognize-convolution", ""> {
+  let summary = "make convolutions with low-bit constants sums of bitnet.matmul";
+  let description = [{
+    A Conv of one group, whose weight is a constant of values {-s, 0, s} or
+    {-s, s} with s common to the tensor or to an output channel, becomes the sum
+    over kernel positions of bitnet.matmul on rows of pixels. No matrix of
+    patches exists: the input is padded and transposed to N H W C once, by phases
+    of the strides, in which the pixels that a kernel position meets are
+    consecutive rows, shifted.
+
+    The input is taken as i8 where it is quantised with one scale for the tensor
+    (by its absmax, by a sign, or on a constant scale), and as floats otherwise.
+    Extents other than the batch must be static, and pads not negative.
+
+    ```mlir
+    %y = onnx.Conv %x, %w, %none {pads = [1, 1, 1, 1]} : (tensor<1x32x8x8xf32>, tensor<64x32x3x3xf32>, none) -> tensor<1x64x8x8xf32>
+    // becomes nine of
+    %rows = tensor.extract_slice %pixels[11, 0] [78, 32] [1, 1] : tensor<100x32xf32> to tensor<78x32xf32>
+    %part = bitnet.matmul ins(%rows, %w4 : tensor<78x32xf32>, tensor<64x32x!bitnet.ternary>)
+        outs(%0 : tensor<78x64xf32>) -> tensor<78x64xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::bitnet::BitNetDialect", "::bitnet::onnx::ONNXDialect",
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numConvolutions", "convolutions", "Number of low-bit convolutions">,
+    Statistic<"numQuantized", "quantized-convolutions", "Number of them on integers">
+  ];
+}
+
 def RecognizeQuantization
     : RecognitionPass<"bitnet-recognize-quantization", ""> {
   let summary = "quantise the activations of low-bit linear layers";
