@@ -19,18 +19,21 @@
 using namespace mlir;
 using namespace bitnet;
 
-/// Whole numbers up to here are exact in f32, sums and products too.
-static constexpr double kLargestWhole = 1 << 24;
-
 bool NumberRange::isBounded() const {
   return std::isfinite(low) && std::isfinite(high);
 }
 
 static NumberRange analyze(Value value, int depth);
 
-/// A range of whole numbers is one only while floats hold them exactly.
+/// Whole numbers up to here are exact in an element type, sums and products
+/// too.
+static double getLargestExact(Value value) {
+  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(value.getType()));
+  return type ? std::ldexp(1.0, std::min(type.getFPMantissaWidth(), 24u))
+              : std::ldexp(1.0, 24);
+}
+
 static NumberRange checked(NumberRange range) {
-  range.isWhole &= range.low >= -kLargestWhole && range.high <= kLargestWhole;
   // An infinity times 0.
   if (std::isnan(range.low) || std::isnan(range.high))
     return {};
@@ -111,14 +114,14 @@ static NumberRange rangeOfSum(onnx::ReduceSumOp op, int depth) {
 }
 
 static NumberRange rangeOfProduct(const NumberRange &a, const NumberRange &b) {
+  if (!a.isBounded() || !b.isBounded())
+    return {};
   auto [low, high] = std::minmax(
       {a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
-  if (!a.isBounded() || !b.isBounded())
-    return {low, high, false};
-  return checked({low, high, a.isWhole && b.isWhole});
+  return {low, high, a.isWhole && b.isWhole};
 }
 
-static NumberRange analyze(Value value, int depth) {
+static NumberRange analyzeOp(Value value, int depth) {
   Operation *op = value.getDefiningOp();
   if (!op || depth > kMaxChain || !getTensorType(value))
     return rangeOfType(value);
@@ -187,6 +190,17 @@ static NumberRange analyze(Value value, int depth) {
             tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
           [&](auto) { return operand(0); })
       .Default([&](Operation *) { return rangeOfType(value); });
+}
+
+static NumberRange analyze(Value value, int depth) {
+  NumberRange range = analyzeOp(value, depth);
+  // Beyond, a result is rounded, to another whole number: limits are not exact.
+  double largest = getLargestExact(value);
+  if (range.low < -largest)
+    range.low = -std::numeric_limits<double>::infinity();
+  if (range.high > largest)
+    range.high = std::numeric_limits<double>::infinity();
+  return range;
 }
 
 NumberRange bitnet::analyzeRange(Value value) { return analyze(value, 0); }

@@ -11,6 +11,8 @@
 #include "MatchUtils.h"
 #include "WeightSource.h"
 
+#include "bitnet/Dialect/ONNX/IR/ElementsData.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -46,8 +48,9 @@ struct RecognizeLowBitWeights
 private:
   LowBitConstant getConstant(const WeightSource &source);
   LowBitConstant makeConstant(const WeightSource &source);
-  std::optional<LinearWeight> makeWeight(OpBuilder &builder, Location loc,
-                                         Value operand, bool outputsFirst);
+  std::optional<LinearWeight>
+  makeWeight(OpBuilder &builder, Location loc,
+             const std::optional<WeightSource> &source);
   void convert(onnx::MatMulOp op);
   void convert(onnx::GemmOp op);
   void convert(onnx::MatMulIntegerOp op);
@@ -97,8 +100,7 @@ LowBitConstant RecognizeLowBitWeights::getConstant(const WeightSource &source) {
 
 std::optional<LinearWeight>
 RecognizeLowBitWeights::makeWeight(OpBuilder &builder, Location loc,
-                                   Value operand, bool outputsFirst) {
-  auto source = matchWeightSource(operand, outputsFirst);
+                                   const std::optional<WeightSource> &source) {
   if (!source)
     return std::nullopt;
   LowBitConstant constant = getConstant(*source);
@@ -138,40 +140,112 @@ static void scaleWeight(OpBuilder &builder, LinearWeight &weight,
       DenseElementsAttr::get(scale.getType(), ArrayRef<float>(values)));
 }
 
+/// Floats that a linear layer takes: f32, or 16-bit ones as f32.
+static bool isLinearFloat(Type type) {
+  return type.isF32() || type.isF16() || type.isBF16();
+}
+
+/// The same numbers in f32, the type that linear layers compute in.
+static Value toF32(OpBuilder &builder, Location loc, Value value) {
+  RankedTensorType type = getTensorType(value);
+  if (type.getElementType().isF32())
+    return value;
+  return onnx::CastOp::create(builder, loc, type.clone(builder.getF32Type()),
+                              value, IntegerAttr());
+}
+
+/// An f32 value rounded to `type`.
+static Value roundTo(OpBuilder &builder, Location loc, Value value, Type type) {
+  if (value.getType() == type)
+    return value;
+  return onnx::CastOp::create(builder, loc, type, value, IntegerAttr());
+}
+
 void RecognizeLowBitWeights::convert(onnx::MatMulOp op) {
+  RankedTensorType input = getTensorType(op.getA());
   RankedTensorType type = getTensorType(op.getY());
-  if (!isF32Tensor(op.getA()) || !type || !type.getElementType().isF32())
+  if (!input || !type || !isLinearFloat(type.getElementType()) ||
+      input.getElementType() != type.getElementType() || type.getRank() < 1 ||
+      getTensorType(op.getB()).getRank() != 2)
     return;
   OpBuilder builder(op);
-  auto weight = makeWeight(builder, op.getLoc(), op.getB(), false);
+  Location loc = op.getLoc();
+  auto weight = makeWeight(builder, loc, matchWeightSource(op.getB(), false));
   if (!weight)
     return;
-  op.getY().replaceAllUsesWith(
-      makeLinear(builder, op.getLoc(), op.getA(), *weight, type));
+  Value rows = toF32(builder, loc, op.getA());
+  auto floats = cast<RankedTensorType>(type.clone(builder.getF32Type()));
+  SmallVector<ReassociationIndices> vector = {{0, 1}};
+  if (input.getRank() == 1) {
+    rows = tensor::ExpandShapeOp::create(
+        builder, loc,
+        RankedTensorType::get({1, input.getDimSize(0)}, builder.getF32Type()),
+        rows, vector);
+    auto row =
+        RankedTensorType::get({1, type.getDimSize(0)}, builder.getF32Type());
+    Value result = makeLinear(builder, loc, rows, *weight, row);
+    rows =
+        tensor::CollapseShapeOp::create(builder, loc, floats, result, vector);
+  } else {
+    rows = makeLinear(builder, loc, rows, *weight, floats);
+  }
+  op.getY().replaceAllUsesWith(roundTo(builder, loc, rows, type));
   op.erase();
   ++numLinears;
 }
 
+/// The bias of a Gemm in f32, times beta.
+static Value makeBias(OpBuilder &builder, onnx::GemmOp op, double beta) {
+  Location loc = op.getLoc();
+  auto type = cast<RankedTensorType>(
+      getTensorType(op.getC()).clone(builder.getF32Type()));
+  if (auto view =
+          onnx::ElementsView<double>::get(bitnet::getConstant(op.getC()))) {
+    std::vector<float> values;
+    for (double value : view->values())
+      values.push_back(static_cast<float>(value * beta));
+    return onnx::ConstantOp::create(
+        builder, loc, DenseElementsAttr::get(type, ArrayRef<float>(values)));
+  }
+  Value bias = toF32(builder, loc, op.getC());
+  if (beta == 1.0)
+    return bias;
+  auto scalar = RankedTensorType::get({}, builder.getF32Type());
+  Value factor = onnx::ConstantOp::create(
+      builder, loc, DenseElementsAttr::get(scalar, static_cast<float>(beta)));
+  return onnx::MulOp::create(builder, loc, type, bias, factor);
+}
+
 void RecognizeLowBitWeights::convert(onnx::GemmOp op) {
   RankedTensorType type = getTensorType(op.getY());
-  if (!isF32Tensor(op.getA(), 2) || op.getTransA() != 0 || !type)
+  if (!type || type.getRank() != 2 || !isLinearFloat(type.getElementType()))
     return;
   double alpha = op.getAlpha().convertToDouble();
   double beta = op.getBeta().convertToDouble();
   bool hasBias = !onnx::isAbsent(op.getC()) && beta != 0.0;
-  if (hasBias && beta != 1.0)
-    return;
   OpBuilder builder(op);
-  auto weight =
-      makeWeight(builder, op.getLoc(), op.getB(), op.getTransB() != 0);
+  Location loc = op.getLoc();
+  auto weight = makeWeight(builder, loc,
+                           matchWeightSource(op.getB(), op.getTransB() != 0));
   if (!weight)
     return;
   if (alpha != 1.0)
     scaleWeight(builder, *weight, alpha);
-  Value result = makeLinear(builder, op.getLoc(), op.getA(), *weight, type);
+  Value rows = toF32(builder, loc, op.getA());
+  if (op.getTransA() != 0) {
+    RankedTensorType old = getTensorType(rows);
+    rows = onnx::TransposeOp::create(
+        builder, loc,
+        RankedTensorType::get({old.getDimSize(1), old.getDimSize(0)},
+                              builder.getF32Type()),
+        rows, builder.getDenseI64ArrayAttr({1, 0}));
+  }
+  auto floats = cast<RankedTensorType>(type.clone(builder.getF32Type()));
+  Value result = makeLinear(builder, loc, rows, *weight, floats);
   if (hasBias)
-    result = onnx::AddOp::create(builder, op.getLoc(), type, result, op.getC());
-  op.getY().replaceAllUsesWith(result);
+    result = onnx::AddOp::create(builder, loc, floats, result,
+                                 makeBias(builder, op, beta));
+  op.getY().replaceAllUsesWith(roundTo(builder, loc, result, type));
   op.erase();
   ++numLinears;
 }
@@ -183,14 +257,55 @@ static bool isExactInF32(onnx::MatMulIntegerOp op) {
   return !ShapedType::isDynamic(k) && k < (1 << 24) / kMaxProduct;
 }
 
-void RecognizeLowBitWeights::convert(onnx::MatMulIntegerOp op) {
-  auto isZero = [](Value zeroPoint) {
-    return onnx::isAbsent(zeroPoint) || isScalar(zeroPoint, 0.0);
+/// The right operand with its zero point, which is one value or one an output.
+static std::optional<WeightSource> matchWeightSource(onnx::MatMulIntegerOp op) {
+  auto source = bitnet::matchWeightSource(op.getB(), false);
+  Value zeroPoint = op.getBZeroPoint();
+  if (!source || onnx::isAbsent(zeroPoint) || isScalar(zeroPoint, 0.0))
+    return source;
+  if (source->scale)
+    return std::nullopt;
+  source->zeroPoint = bitnet::getConstant(zeroPoint);
+  ArrayRef<int64_t> shape =
+      cast<ShapedType>(source->values.getType()).getShape();
+  source->axis = 1;
+  if (!source->zeroPoint || shape.size() != 2 ||
+      (source->outputsFirst && source->zeroPoint.getNumElements() != 1))
+    return std::nullopt;
+  return source;
+}
+
+/// The left operand less its zero point, as floats; null where that is not one
+/// value.
+static Value makeCentred(OpBuilder &builder, onnx::MatMulIntegerOp op) {
+  Location loc = op.getLoc();
+  Type f32 = builder.getF32Type();
+  auto toFloats = [&](Value value) -> Value {
+    return onnx::CastOp::create(builder, loc, getTensorType(value).clone(f32),
+                                value, IntegerAttr());
   };
+  Value zeroPoint = op.getAZeroPoint();
+  if (onnx::isAbsent(zeroPoint) || isScalar(zeroPoint, 0.0))
+    return toFloats(op.getA());
+  RankedTensorType type = getTensorType(zeroPoint);
+  if (!type || !type.hasStaticShape() || type.getNumElements() != 1)
+    return {};
+  Value point;
+  auto scalar = RankedTensorType::get(type.getShape(), f32);
+  if (auto value = getScalar(zeroPoint))
+    point = onnx::ConstantOp::create(
+        builder, loc,
+        DenseElementsAttr::get(scalar, static_cast<float>(*value)));
+  else
+    point = toFloats(zeroPoint);
+  Value values = toFloats(op.getA());
+  return onnx::SubOp::create(builder, loc, values.getType(), values, point);
+}
+
+void RecognizeLowBitWeights::convert(onnx::MatMulIntegerOp op) {
   RankedTensorType input = getTensorType(op.getA());
   RankedTensorType type = getTensorType(op.getY());
   if (input.getRank() < 2 || getTensorType(op.getB()).getRank() != 2 ||
-      !isZero(op.getAZeroPoint()) || !isZero(op.getBZeroPoint()) ||
       !isExactInF32(op))
     return;
   // The result must be floats next.
@@ -199,14 +314,15 @@ void RecognizeLowBitWeights::convert(onnx::MatMulIntegerOp op) {
         !getTensorType(user->getResult(0)).getElementType().isF32())
       return;
   OpBuilder builder(op);
-  auto weight = makeWeight(builder, op.getLoc(), op.getB(), false);
+  auto weight = makeWeight(builder, op.getLoc(), ::matchWeightSource(op));
   if (!weight)
     return;
-  Type f32 = builder.getF32Type();
-  Value floats = onnx::CastOp::create(builder, op.getLoc(), input.clone(f32),
-                                      op.getA(), IntegerAttr());
-  Value result = makeLinear(builder, op.getLoc(), floats, *weight,
-                            cast<RankedTensorType>(type.clone(f32)));
+  Value floats = makeCentred(builder, op);
+  if (!floats)
+    return;
+  Value result =
+      makeLinear(builder, op.getLoc(), floats, *weight,
+                 cast<RankedTensorType>(type.clone(builder.getF32Type())));
   for (Operation *user : llvm::make_early_inc_range(op->getUsers())) {
     user->getResult(0).replaceAllUsesWith(
         castTo(builder, op.getLoc(), result, user->getResult(0).getType()));

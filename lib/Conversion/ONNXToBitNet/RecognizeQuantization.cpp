@@ -41,7 +41,7 @@ struct RecognizeQuantization
 
 private:
   bool quantize(LinearOp linear);
-  QuantizeOp getQuantize(const Quantizer &quantizer);
+  QuantizeOp getQuantize(const Quantizer &quantizer, int64_t columns);
   IntegerRows getIntegers(LinearOp linear, const ScaledIntegers &integers);
 };
 
@@ -54,6 +54,9 @@ static std::optional<ScaledResult>
 followScales(LinearOp linear, const ScaledIntegers &integers) {
   int64_t channels = linear.getN();
   ScaledResult current{linear.getResult(), integers.factor};
+  // The graph's own factors come next.
+  if (!integers.rowFactors.empty())
+    return current;
   std::optional<ScaledResult> best;
   while (true) {
     int exponent = current.scale.exponent;
@@ -113,26 +116,36 @@ static bool isSame(QuantizeOp op, const Quantizer &quantizer) {
          static_cast<int64_t>(op.getQmax()) == quantizer.qmax;
 }
 
+/// Finds the quantisation of a value that is seen as rows.
+static QuantizeOp findQuantize(Value value, const Quantizer &quantizer) {
+  for (Operation *user : value.getUsers()) {
+    if (auto op = dyn_cast<QuantizeOp>(user); op && isSame(op, quantizer))
+      return op;
+    auto collapse = dyn_cast<tensor::CollapseShapeOp>(user);
+    if (isa<tensor::CastOp>(user) ||
+        (collapse && lookThroughCollapsedRows(collapse.getResult()) == value))
+      if (QuantizeOp op = findQuantize(user->getResult(0), quantizer))
+        return op;
+  }
+  return {};
+}
+
 /// One quantisation serves every matmul of an input: it stands right after it.
-QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
+QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer,
+                                              int64_t columns) {
   Value input = quantizer.input();
   OpBuilder builder(input.getContext());
   builder.setInsertionPointAfterValue(input);
   Location loc = input.getLoc();
   Value rows = lookThroughExpandedRows(input);
-  for (Operation *user : rows.getUsers()) {
-    if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(user);
-        collapse && rows == input &&
-        lookThroughCollapsedRows(collapse.getResult()) == input)
-      for (Operation *inner : collapse->getUsers())
-        if (auto op = dyn_cast<QuantizeOp>(inner))
-          if (isSame(op, quantizer))
-            return op;
-    if (auto op = dyn_cast<QuantizeOp>(user))
-      if (isSame(op, quantizer))
-        return op;
-  }
+  if (QuantizeOp op = findQuantize(rows, quantizer))
+    return op;
   rows = collapseRows(builder, loc, input);
+  // What flattened the activations may not have told their number of columns.
+  rows =
+      castTo(builder, loc, rows,
+             RankedTensorType::get({getTensorType(rows).getDimSize(0), columns},
+                                   builder.getF32Type()));
   SmallVector<OpFoldResult> extents = tensor::getMixedSizes(builder, loc, rows);
   bool isByte = quantizer.qmin >= -128 && quantizer.qmax <= 127;
   bool perTensor = quantizer.absmax.granularity == Granularity::Tensor;
@@ -156,15 +169,17 @@ QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer) {
 /// Whole numbers as integers, and the sums of their rows.
 static IntegerRows makeIntegers(LinearOp linear,
                                 const ScaledIntegers &integers) {
-  // Linear layers of one input share what is equal.
+  // Linear layers of one input share what is equal. It stands before the
+  // extents that are taken of it.
   OpBuilder builder(linear);
+  builder.setInsertionPointAfterValue(integers.source);
   Location loc = linear.getLoc();
   IntegerRows result;
   result.source = collapseRows(builder, loc, integers.source);
   // What flattened the activations may not have told their number of columns.
-  auto type = RankedTensorType::get(
-      {getTensorType(result.source).getDimSize(0), linear.getK()},
-      builder.getF32Type());
+  RankedTensorType source = getTensorType(result.source);
+  auto type = RankedTensorType::get({source.getDimSize(0), linear.getK()},
+                                    source.getElementType());
   Value rows = castTo(builder, loc, result.source, type);
   auto cast = [&](Value value, unsigned width) -> Value {
     return onnx::CastOp::create(builder, loc,
@@ -188,7 +203,7 @@ static IntegerRows makeIntegers(LinearOp linear,
 IntegerRows RecognizeQuantization::getIntegers(LinearOp linear,
                                                const ScaledIntegers &integers) {
   if (integers.quantizer) {
-    QuantizeOp op = getQuantize(*integers.quantizer);
+    QuantizeOp op = getQuantize(*integers.quantizer, linear.getK());
     return {op.getInput(), op.getResults()[0], op.getResults()[1],
             op.getResults()[2]};
   }
@@ -248,6 +263,43 @@ static void expandDequantization(LinearOp linear) {
   op.erase();
 }
 
+/// Multiplies the result of a linear layer by factors of its activations' rows,
+/// which come in the shape of the integers.
+static void applyRowFactors(LinearOp linear, Value oldInput,
+                            const ScaledIntegers &integers) {
+  Value result = linear.getResult();
+  if (Value expanded = findExpandedRows(result))
+    result = expanded;
+  auto uses = llvm::map_to_vector(
+      result.getUses(), [](OpOperand &use) -> OpOperand * { return &use; });
+  OpBuilder builder(linear);
+  builder.setInsertionPointAfterValue(result);
+  Location loc = linear.getLoc();
+  RankedTensorType oldType = getTensorType(result);
+  SmallVector<int64_t> shape(getTensorType(integers.source).getShape());
+  shape.back() = linear.getN();
+  auto type = RankedTensorType::get(shape, builder.getF32Type());
+  Value scaled =
+      expandRows(builder, loc, linear.getResult(), integers.source, type);
+  for (const RowFactor &factor : integers.rowFactors) {
+    Value by = factor.value;
+    if (RankedTensorType from = getTensorType(by);
+        !from.getElementType().isF32())
+      by = onnx::CastOp::create(builder, loc, from.clone(builder.getF32Type()),
+                                by, IntegerAttr());
+    scaled = factor.divides
+                 ? Value(onnx::DivOp::create(builder, loc, type, scaled, by))
+                 : Value(onnx::MulOp::create(builder, loc, type, scaled, by));
+  }
+  if (integers.isRegrouped)
+    scaled = expandRows(builder, loc, collapseRows(builder, loc, scaled),
+                        oldInput, oldType);
+  scaled = castTo(builder, loc, scaled, oldType);
+  for (OpOperand *use : uses)
+    use->set(scaled);
+  eraseDead(result.getDefiningOp());
+}
+
 bool RecognizeQuantization::quantize(LinearOp linear) {
   if (linear.getStep() || linear.getBias() ||
       linear.getActivation() != Activation::None || linear.getPacking())
@@ -261,8 +313,7 @@ bool RecognizeQuantization::quantize(LinearOp linear) {
   if (inputType.getRank() < 2 || !sumsFit(*integers, linear.getK()))
     return false;
   int64_t columns = inputType.getShape().back();
-  if (columns != linear.getK() &&
-      (integers->quantizer || !ShapedType::isDynamic(columns)))
+  if (columns != linear.getK() && !ShapedType::isDynamic(columns))
     return false;
   auto result = followScales(linear, *integers);
   if (!result)
@@ -284,7 +335,9 @@ bool RecognizeQuantization::quantize(LinearOp linear) {
   if (!integers->quantizer && integers->qmin >= -1 && integers->qmax <= 1)
     linear.setMagnitude(1);
   moveDims(oldRows, rows.source);
-  if (inputType.getRank() == getTensorType(oldInput).getRank())
+  if (!integers->rowFactors.empty())
+    applyRowFactors(linear, oldInput, *integers);
+  else if (inputType.getRank() == getTensorType(oldInput).getRank())
     moveDims(oldInput, integers->source);
   // The scales that followed are now part of it.
   Value unscaled = linear.getResult();

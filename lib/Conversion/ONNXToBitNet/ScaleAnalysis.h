@@ -76,6 +76,12 @@ struct Quantizer {
 /// Reads a value as clip(round(x scaled by bound / absmax(x))).
 std::optional<Quantizer> matchQuantizer(mlir::Value value);
 
+/// A factor that scales each row of a tensor, or all of it.
+struct RowFactor {
+  mlir::Value value;
+  bool divides = false;
+};
+
 /// Integers times a scale, as activations arrive at a matmul.
 struct ScaledIntegers {
   /// What makes the integers; nothing where `source` holds them already.
@@ -84,12 +90,17 @@ struct ScaledIntegers {
   mlir::Value source;
   int64_t qmin = 0, qmax = 0;
   ScaleExpr factor;
+  /// Further factors, computed by the graph; only of whole numbers.
+  llvm::SmallVector<RowFactor, 1> rowFactors;
+  /// Whether a reshape regrouped the rows on the way from `source`.
+  bool isRegrouped = false;
 };
 
 /// Reads a value as quantised activations, with or without their scale, also
 /// through straight-through remains (x + (q - x)) and reshapes of rows.
-/// Quantisers whose scale is a constant leave whole numbers within limits,
-/// which are told by whatever ops make them.
+/// Other quantisers (of a constant scale, of floats of 16 bits, about a zero
+/// point) leave whole numbers within limits, which are told by whatever ops
+/// make them.
 std::optional<ScaledIntegers> matchScaledIntegers(mlir::Value value);
 
 } // namespace bitnet

@@ -56,6 +56,33 @@ static std::optional<ScaledIntegers> matchWholeNumbers(Value value) {
 
 static std::optional<ScaledIntegers> matchIntegers(Value value, int depth);
 
+/// Whether a factor has one value for each row of a tensor, or for all of it.
+static bool isRowFactor(Value factor, RankedTensorType scaled) {
+  RankedTensorType type = getTensorType(factor);
+  return type && type.getRank() <= scaled.getRank() &&
+         type.getElementType() == scaled.getElementType() &&
+         (type.getRank() == 0 || type.getShape().back() == 1);
+}
+
+/// Reads a value as whole numbers that one op scales by rows.
+static std::optional<ScaledIntegers> matchScaledByRows(Operation *op,
+                                                       int depth) {
+  bool divides = isa<onnx::DivOp>(op);
+  for (unsigned index : {0u, 1u}) {
+    Value scaled = op->getOperand(index), factor = op->getOperand(1 - index);
+    if ((divides && index == 1) ||
+        scaled.getType() != op->getResult(0).getType() ||
+        !isRowFactor(factor, getTensorType(scaled)))
+      continue;
+    auto integers = matchIntegers(scaled, depth + 1);
+    if (!integers || integers->quantizer || integers->isRegrouped)
+      continue;
+    integers->rowFactors.push_back({factor, divides});
+    return integers;
+  }
+  return std::nullopt;
+}
+
 /// Reads a value as integers that one op scales by a constant or the absmax.
 static std::optional<ScaledIntegers> matchScaledBy(Operation *op, int depth) {
   for (Value operand : op->getOperands()) {
@@ -87,14 +114,27 @@ static std::optional<ScaledIntegers> matchIntegers(Value value, int depth) {
     integers.qmax = quantizer->qmax;
     return integers;
   }
-  for (Value inner :
-       {lookThroughRowViews(value), lookThroughStraightThrough(value)})
-    if (inner != value)
-      return matchIntegers(inner, depth + 1);
+  if (Value inner = lookThroughRowViews(value); inner != value) {
+    auto integers = matchIntegers(inner, depth + 1);
+    if (integers)
+      integers->isRegrouped = true;
+    return integers;
+  }
+  if (Value inner = lookThroughStraightThrough(value); inner != value)
+    return matchIntegers(inner, depth + 1);
   Operation *op = value.getDefiningOp();
-  if (op && isa<onnx::MulOp, onnx::DivOp>(op))
+  if (op && isa<onnx::MulOp, onnx::DivOp>(op)) {
     if (auto integers = matchScaledBy(op, depth))
       return integers;
+    if (auto integers = matchScaledByRows(op, depth))
+      return integers;
+  }
+  // Floats of 16 bits as the linear layer takes them.
+  if (auto cast = dyn_cast_or_null<onnx::CastOp>(op))
+    if (isa<FloatType>(getElementTypeOrSelf(cast.getInput())))
+      if (auto integers = matchIntegers(cast.getInput(), depth + 1);
+          integers && getElementTypeOrSelf(value).isF32())
+        return integers;
   return matchWholeNumbers(value);
 }
 

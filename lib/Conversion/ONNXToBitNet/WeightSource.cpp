@@ -89,28 +89,37 @@ ParameterLayout WeightSource::getParameterLayout() const {
   return layout;
 }
 
-/// (x - zero point) * scale for every element.
+/// (x - zero point) * scale for every element; no scale is one of 1.
 static std::optional<std::vector<float>> dequantize(const WeightSource &source,
                                                     ArrayRef<float> values) {
-  auto scaleView = onnx::ElementsView<float>::get(source.scale);
-  if (!scaleView)
-    return std::nullopt;
+  std::optional<onnx::ElementsView<float>> scaleView;
+  if (source.scale) {
+    scaleView = onnx::ElementsView<float>::get(source.scale);
+    if (!scaleView)
+      return std::nullopt;
+  }
   std::optional<onnx::ElementsView<float>> zeroView;
   if (source.zeroPoint) {
     zeroView = onnx::ElementsView<float>::get(source.zeroPoint);
     if (!zeroView)
       return std::nullopt;
   }
-  ArrayRef<float> scales = scaleView->values();
+  const float one = 1.0f, none = 0.0f;
+  ArrayRef<float> scales = scaleView ? scaleView->values() : ArrayRef(one);
+  ArrayRef<float> zeros = zeroView ? zeroView->values() : ArrayRef(none);
   ParameterLayout layout = source.getParameterLayout();
   std::vector<float> result(values.size());
-  for (int64_t i = 0, e = values.size(); i < e; ++i) {
-    size_t index = scales.size() == 1 ? 0 : layout.getIndex(i);
-    if (index >= scales.size() ||
-        (zeroView && index >= zeroView->values().size()))
+  for (size_t i = 0, e = values.size(); i < e; ++i) {
+    size_t index = layout.getIndex(i);
+    auto get = [&](ArrayRef<float> given) -> std::optional<float> {
+      if (given.size() == 1)
+        return given.front();
+      return index < given.size() ? std::optional(given[index]) : std::nullopt;
+    };
+    auto scale = get(scales), zero = get(zeros);
+    if (!scale || !zero)
       return std::nullopt;
-    float zero = zeroView ? zeroView->values()[index] : 0.0f;
-    result[i] = (values[i] - zero) * scales[index];
+    result[i] = (values[i] - *zero) * *scale;
   }
   return result;
 }
@@ -160,7 +169,7 @@ std::optional<std::vector<float>> WeightSource::read() const {
     return std::nullopt;
   ArrayRef<float> data = view->values();
   std::vector<float> dequantised;
-  if (scale) {
+  if (scale || zeroPoint) {
     auto result = dequantize(*this, data);
     if (!result)
       return std::nullopt;

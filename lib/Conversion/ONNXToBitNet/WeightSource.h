@@ -30,7 +30,7 @@ struct ParameterLayout {
 
 /// A constant matrix, seen as outputs by inputs.
 struct WeightSource {
-  /// Integers where there is a scale, else floats.
+  /// Integers where there is a scale or zero point, else of any type.
   mlir::ElementsAttr values;
   mlir::ElementsAttr scale, zeroPoint;
   int64_t axis = 0, block = 0;

@@ -33,8 +33,7 @@ func.func @bipolar(%x: tensor<?x32xf32>) -> tensor<?x4xf32> {
 
 // Two bits of a zero point: -2 to 1. Layers share the integers.
 // CHECK-LABEL: func @zero_point(
-// CHECK: %[[V:.*]] = onnx.Cast %{{.*}} : (tensor<3x32xf32>) -> tensor<3x32xi8>
-// CHECK: bitnet.linear ins(%[[V]]
+// CHECK: bitnet.linear ins(%{{.*}} : tensor<3x32xi8>
 // CHECK-NOT: magnitude
 // CHECK: bitnet.linear ins(%{{.*}} : tensor<3x32xi8>
 func.func @zero_point(%x: tensor<3x32xf32>) -> (tensor<3x4xf32>, tensor<3x4xf32>) {
@@ -52,6 +51,22 @@ func.func @zero_point(%x: tensor<3x32xf32>) -> (tensor<3x4xf32>, tensor<3x4xf32>
   %y = onnx.MatMul %s, %w : (tensor<3x32xf32>, tensor<32x4xf32>) -> tensor<3x4xf32>
   %z = onnx.MatMul %s, %w : (tensor<3x32xf32>, tensor<32x4xf32>) -> tensor<3x4xf32>
   return %y, %z : tensor<3x4xf32>, tensor<3x4xf32>
+}
+
+// Limits after rounding.
+// CHECK-LABEL: func @clipped_last(
+// CHECK: bitnet.linear ins(%{{.*}} : tensor<3x32xi8>, {{.*}}) quantized
+func.func @clipped_last(%x: tensor<3x32xf32>) -> tensor<3x4xf32> {
+  %lo = onnx.Constant dense<-128.0> : tensor<f32>
+  %hi = onnx.Constant dense<127.0> : tensor<f32>
+  %scale = onnx.Constant dense<0.25> : tensor<f32>
+  %w = onnx.Constant dense<0.5> : tensor<32x4xf32>
+  %p = onnx.Div %x, %scale : (tensor<3x32xf32>, tensor<f32>) -> tensor<3x32xf32>
+  %r = onnx.Round %p : (tensor<3x32xf32>) -> tensor<3x32xf32>
+  %c = onnx.Clip %r, %lo, %hi : (tensor<3x32xf32>, tensor<f32>, tensor<f32>) -> tensor<3x32xf32>
+  %s = onnx.Mul %c, %scale : (tensor<3x32xf32>, tensor<f32>) -> tensor<3x32xf32>
+  %y = onnx.MatMul %s, %w : (tensor<3x32xf32>, tensor<32x4xf32>) -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
 }
 
 // 0 to 255 takes 16 bits.
@@ -107,6 +122,55 @@ func.func @unknown_columns(%x: tensor<?x?xf32>) -> tensor<?x4xf32> {
   %s = onnx.Sign %x : (tensor<?x?xf32>) -> tensor<?x?xf32>
   %y = onnx.MatMul %s, %w : (tensor<?x?xf32>, tensor<32x4xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
+}
+
+// A quantiser of floats of 16 bits: the graph makes the integers and their step,
+// by which the result is divided.
+// CHECK-LABEL: func @half(
+// CHECK: %[[R:.*]] = onnx.Round
+// CHECK: %[[Q:.*]] = onnx.Clip %[[R]]
+// CHECK-DAG: %[[V:.*]] = onnx.Cast %[[Q]] : (tensor<?x32xf16>) -> tensor<?x32xi8>
+// CHECK: %[[Y:.*]] = bitnet.linear ins(%[[V]]
+// CHECK-DAG: %[[F:.*]] = onnx.Cast %{{.*}} : (tensor<?x1xf16>) -> tensor<?x1xf32>
+// CHECK: %[[D:.*]] = onnx.Div %[[Y]], %[[F]]
+// CHECK: onnx.Cast %[[D]] : (tensor<?x4xf32>) -> tensor<?x4xf16>
+func.func @half(%x: tensor<?x32xf16>) -> tensor<?x4xf16> {
+  %lo = onnx.Constant dense<-128.0> : tensor<f16>
+  %hi = onnx.Constant dense<127.0> : tensor<f16>
+  %last = onnx.Constant dense<-1> : tensor<1xi64>
+  %w = onnx.Constant dense<0.5> : tensor<32x4xf16>
+  %a = onnx.Abs %x : (tensor<?x32xf16>) -> tensor<?x32xf16>
+  %m = onnx.ReduceMax %a, %last : (tensor<?x32xf16>, tensor<1xi64>) -> tensor<?x1xf16>
+  %s = onnx.Div %hi, %m : (tensor<f16>, tensor<?x1xf16>) -> tensor<?x1xf16>
+  %p = onnx.Mul %x, %s : (tensor<?x32xf16>, tensor<?x1xf16>) -> tensor<?x32xf16>
+  %r = onnx.Round %p : (tensor<?x32xf16>) -> tensor<?x32xf16>
+  %q = onnx.Clip %r, %lo, %hi : (tensor<?x32xf16>, tensor<f16>, tensor<f16>) -> tensor<?x32xf16>
+  %d = onnx.Div %q, %s : (tensor<?x32xf16>, tensor<?x1xf16>) -> tensor<?x32xf16>
+  %y = onnx.MatMul %d, %w : (tensor<?x32xf16>, tensor<32x4xf16>) -> tensor<?x4xf16>
+  return %y : tensor<?x4xf16>
+}
+
+// About a zero point that the graph computes, with rows regrouped after it.
+// CHECK-LABEL: func @asymmetric(
+// CHECK-SAME: %[[X:.*]]: tensor<?x?x32xf32>
+// CHECK: %[[N:.*]] = onnx.Sub
+// CHECK: %[[ROWS:.*]] = tensor.collapse_shape %[[N]]
+// CHECK: %[[V:.*]] = onnx.Cast %[[ROWS]] : (tensor<?x32xf32>) -> tensor<?x32xi16>
+// CHECK: %[[Y:.*]] = bitnet.linear ins(%[[V]]
+// CHECK: %[[E:.*]] = tensor.expand_shape %[[Y]]
+// CHECK: %[[S:.*]] = onnx.Mul %[[E]], %y_scale
+// CHECK: tensor.collapse_shape %[[S]]
+func.func @asymmetric(%x: tensor<?x?x32xf32>) -> tensor<?x4xf32> {
+  %shape = onnx.Constant dense<[-1, 32]> : tensor<2xi64>
+  %w = onnx.Constant dense<0.5> : tensor<32x4xf32>
+  %y, %y_scale, %y_zero_point = onnx.DynamicQuantizeLinear %x : (tensor<?x?x32xf32>) -> (tensor<?x?x32xui8>, tensor<f32>, tensor<ui8>)
+  %f = onnx.Cast %y : (tensor<?x?x32xui8>) -> tensor<?x?x32xf32>
+  %z = onnx.Cast %y_zero_point : (tensor<ui8>) -> tensor<f32>
+  %n = onnx.Sub %f, %z : (tensor<?x?x32xf32>, tensor<f32>) -> tensor<?x?x32xf32>
+  %d = onnx.Mul %n, %y_scale : (tensor<?x?x32xf32>, tensor<f32>) -> tensor<?x?x32xf32>
+  %r = onnx.Reshape %d, %shape : (tensor<?x?x32xf32>, tensor<2xi64>) -> tensor<?x32xf32>
+  %m = onnx.MatMul %r, %w : (tensor<?x32xf32>, tensor<32x4xf32>) -> tensor<?x4xf32>
+  return %m : tensor<?x4xf32>
 }
 
 // Left alone: no limits; limits that are no whole numbers; a scale for each

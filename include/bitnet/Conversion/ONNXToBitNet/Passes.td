@@ -22,7 +22,8 @@ def RecognizeLowBitWeights
   let summary = "make matmuls with low-bit constants bitnet.linear";
   let description = [{
     A MatMul, Gemm or MatMulInteger whose right operand is a constant of values
-    {-s, 0, s} or {-s, s} becomes a bitnet.linear of float activations. Values
+    {-s, 0, s} or {-s, s}, less its zero points, becomes a bitnet.linear of f32
+    activations; floats of 16 bits are cast, and the result is rounded. Values
     decide, not names: s is common to the tensor, to an output, or to a group of
     inputs (a power of two, at least 16). The constant is seen through Transpose,
     Reshape and DequantizeLinear. Magnitudes may differ by 2^-16 of s, which
@@ -105,7 +106,9 @@ def RecognizeQuantization
     Clip(Round(x scaled by Qb / absmax)) in one of its spellings, the linear takes
     the integers of a bitnet.quantize. Scales before and after the matmul, made of
     constants and the absmax, become its scale and step. Linear layers of one
-    input share its bitnet.quantize.
+    input share its bitnet.quantize. Activations that other ops make whole
+    numbers within limits are cast to integers; factors of their rows then scale
+    the result's.
 
     ```mlir
     %y = bitnet.linear ins(%dequantised, %w, %scale : ...) outs(%0 : ...)
