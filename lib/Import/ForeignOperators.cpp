@@ -29,6 +29,7 @@ static constexpr StringRef kFunctionDomain = "bitnet.expansion";
 const ForeignOperators &getForeignOperators() {
   static const ForeignOperators operators = [] {
     ForeignOperators all;
+    addIntegerMatmulOperators(all);
     addMicrosoftActivationOperators(all);
     addMicrosoftNormOperators(all);
     addMicrosoftProductOperators(all);

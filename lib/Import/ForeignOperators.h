@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Operators that are not ONNX's own become standard ones at import. Each has an
-// expansion, which writes the body of an ONNX function for one node of the
-// graph; ONNX's library parses and inlines it.
+// Operators that are not ONNX's own become standard ones at import, and so do
+// some of ONNX's that only join others. Each has an expansion, which writes the
+// body of an ONNX function for one node of the graph; ONNX's library parses and
+// inlines it.
 //
 // Expansions live in Foreign/, a file for each family of operators.
 //
@@ -87,12 +88,14 @@ struct ForeignOperator {
   Expansion expand;
 };
 
-/// Operators by domain and type: "com.microsoft.FusedMatMul".
+/// Operators by domain and type: "com.microsoft.FusedMatMul"; ONNX's own have
+/// no domain.
 using ForeignOperators = llvm::StringMap<ForeignOperator>;
 
 const ForeignOperators &getForeignOperators();
 
 /// Families, each in its file of Foreign/.
+void addIntegerMatmulOperators(ForeignOperators &operators);
 void addMicrosoftActivationOperators(ForeignOperators &operators);
 void addMicrosoftNormOperators(ForeignOperators &operators);
 void addMicrosoftProductOperators(ForeignOperators &operators);

@@ -388,7 +388,8 @@ Activations RecognizeConvolution::getActivations(OpBuilder &b,
   Activations result;
   result.pixels = op.getX();
   auto integers = matchScaledIntegers(op.getX());
-  if (!integers || !isUniform(integers->factor) || integers->qmin < -128 ||
+  if (!integers || !isUniform(integers->factor) ||
+      !integers->rowFactors.empty() || integers->qmin < -128 ||
       integers->qmax > 127 || integers->source.getType() != op.getX().getType())
     return result;
   if (!integers->quantizer) {

@@ -66,6 +66,19 @@ func.func @constant_scale(%x: tensor<1x8x4x4xf32>) -> tensor<1x2x2x2xf32> {
   return %y : tensor<1x2x2x2xf32>
 }
 
+// A scale for each line of the image is none of a sum over lines: floats.
+// CHECK-LABEL: func @line_scale
+// CHECK-NOT: xi8
+// CHECK: return
+func.func @line_scale(%x: tensor<1x8x4x4xf32>, %s: tensor<1x8x4x1xf32>) -> tensor<1x2x2x2xf32> {
+  %w = onnx.Constant dense<0.5> : tensor<2x8x3x3xf32>
+  %none = onnx.NoValue
+  %i = onnx.Sign %x : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
+  %a = onnx.Mul %i, %s : (tensor<1x8x4x4xf32>, tensor<1x8x4x1xf32>) -> tensor<1x8x4x4xf32>
+  %y = onnx.Conv %a, %w, %none : (tensor<1x8x4x4xf32>, tensor<2x8x3x3xf32>, none) -> tensor<1x2x2x2xf32>
+  return %y : tensor<1x2x2x2xf32>
+}
+
 // Other weights, several groups and unknown extents stay.
 // CHECK-LABEL: func @others
 // CHECK-COUNT-3: onnx.Conv
