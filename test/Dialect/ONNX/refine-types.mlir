@@ -52,3 +52,16 @@ func.func @unknown(%x: tensor<?x?x16xf32>, %n: tensor<1xi64>, %y: tensor<?x1x1xf
   %2 = onnx.Add %1, %y : (tensor<?x?x?xf32>, tensor<?x1x1xf32>) -> tensor<?x?x?xf32>
   return %2 : tensor<?x?x?xf32>
 }
+
+// CHECK-LABEL: func @quantiser
+// CHECK: onnx.ReduceMax {{.*}} -> tensor<?x64x1xf32>
+// CHECK: onnx.ReduceMax {{.*}} -> tensor<?x?xf32>
+// CHECK: onnx.Clip {{.*}} -> tensor<?x64x16xf32>
+func.func @quantiser(%x: tensor<?x64x16xf32>, %hi: tensor<f32>) -> (tensor<?x?x1xf32>, tensor<?x?xf32>, tensor<?x?x16xf32>) {
+  %none = onnx.NoValue {value}
+  %last = onnx.Constant dense<-1> : tensor<1xi64>
+  %0 = onnx.ReduceMax %x, %last : (tensor<?x64x16xf32>, tensor<1xi64>) -> tensor<?x?x1xf32>
+  %1 = onnx.ReduceMax %x, %last {keepdims = 0 : i64} : (tensor<?x64x16xf32>, tensor<1xi64>) -> tensor<?x?xf32>
+  %2 = onnx.Clip %x, %none, %hi : (tensor<?x64x16xf32>, none, tensor<f32>) -> tensor<?x?x16xf32>
+  return %0, %1, %2 : tensor<?x?x1xf32>, tensor<?x?xf32>, tensor<?x?x16xf32>
+}

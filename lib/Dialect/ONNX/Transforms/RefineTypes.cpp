@@ -298,6 +298,18 @@ static std::optional<Shape> inferExpand(ExpandOp op) {
   return broadcast({getShape(op.getInput()), target});
 }
 
+template <typename ReduceOp>
+static std::optional<Shape> inferReduction(ReduceOp op) {
+  Shape shape = getShape(op.getData());
+  auto axes = getReductionAxes(op.getAxes(), op.getNoopWithEmptyAxes() != 0,
+                               shape.size());
+  if (!axes || op.getKeepdims() == 0)
+    return std::nullopt;
+  for (int64_t axis : *axes)
+    shape[axis] = 1;
+  return shape;
+}
+
 /// The shape of an op's first result; dynamic where it is not known.
 static std::optional<Shape> inferShape(Operation *op) {
   for (Value operand : op->getOperands())
@@ -305,7 +317,7 @@ static std::optional<Shape> inferShape(Operation *op) {
       return std::nullopt;
   if (op->hasTrait<OpTrait::SameShapeAsFirst>() ||
       op->hasTrait<mlir::OpTrait::SameOperandsAndResultShape>() ||
-      isa<SoftmaxOp>(op))
+      isa<SoftmaxOp, ClipOp>(op))
     return getShape(op->getOperand(0));
   if (op->hasTrait<mlir::OpTrait::ResultsBroadcastableShape>()) {
     SmallVector<Shape> shapes;
@@ -323,6 +335,8 @@ static std::optional<Shape> inferShape(Operation *op) {
       .Case<MatMulOp>(inferMatMul)
       .Case<TileOp>(inferTile)
       .Case<ExpandOp>(inferExpand)
+      .Case<ReduceMaxOp, ReduceMinOp, ReduceMeanOp, ReduceSumOp>(
+          [](auto reduce) { return inferReduction(reduce); })
       .Default(std::nullopt);
 }
 
