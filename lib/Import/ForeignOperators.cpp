@@ -29,7 +29,9 @@ static constexpr StringRef kFunctionDomain = "bitnet.expansion";
 const ForeignOperators &getForeignOperators() {
   static const ForeignOperators operators = [] {
     ForeignOperators all;
+    addEinsumOperator(all);
     addIntegerMatmulOperators(all);
+    addLRNOperator(all);
     addMicrosoftActivationOperators(all);
     addMicrosoftNormOperators(all);
     addMicrosoftProductOperators(all);

@@ -95,7 +95,9 @@ using ForeignOperators = llvm::StringMap<ForeignOperator>;
 const ForeignOperators &getForeignOperators();
 
 /// Families, each in its file of Foreign/.
+void addEinsumOperator(ForeignOperators &operators);
 void addIntegerMatmulOperators(ForeignOperators &operators);
+void addLRNOperator(ForeignOperators &operators);
 void addMicrosoftActivationOperators(ForeignOperators &operators);
 void addMicrosoftNormOperators(ForeignOperators &operators);
 void addMicrosoftProductOperators(ForeignOperators &operators);

@@ -16,6 +16,12 @@ static LogicalResult lowerConversion(Emitter &e, Operation *op) {
   auto isNumber = [](Type type) { return isa<IntegerType, FloatType>(type); };
   if (!isNumber(from) || !isNumber(to))
     return e.unsupported(op, "it converts other things than numbers");
+  auto isTiny = [](Type type) {
+    return isa<FloatType>(type) && type.getIntOrFloatBitWidth() < 16;
+  };
+  if (isTiny(from) || isTiny(to))
+    return e.unsupported(op, "floats of 8 bits and fewer are supported in "
+                             "constants only, not computed");
   if (from == to) {
     e.set(op->getResult(0), e.get(op->getOperand(0)));
     return success();

@@ -276,6 +276,10 @@ Value Emitter::concat(ArrayRef<Value> tensors, int64_t axis) {
   for (Value tensor : tensors) {
     Sizes part = target;
     part[axis] = sizes(tensor)[axis];
+    // Nothing may be inserted at the end.
+    if (llvm::any_of(part,
+                     [](OpFoldResult s) { return isConstantIntValue(s, 0); }))
+      continue;
     Value matched = matchType(tensor, typeOf(part, element(tensor)));
     result = tensor::InsertSliceOp::create(b, loc, matched, result, offsets,
                                            part, ones);

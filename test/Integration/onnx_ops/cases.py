@@ -289,6 +289,7 @@ def movement():
     case("Transpose", f32(1, 3, 4), perm=[1, 0, 2])
     case("Transpose", x)
     case("Transpose", f32(3, 5), via=BF16, tolerance=1e-2)
+    case("Concat", f32(2, 3), f32(2, 0), axis=1, fixed=True)
     case("Concat", x, f32(2, 1, 4), f32(2, 5, 4), axis=1)
     case("Concat", x, f32(2, 3, 2), axis=-1)
     case("Split", f32(7, 4), num_outputs=3, outputs=3, axis=0)
@@ -334,6 +335,22 @@ def gathers():
     case("ScatterND", f32(4, 3), np.array([[1, 2], [3, 0]], np.int64), f32(2), constants=(1,), reduction="add")
 
 
+def equations():
+    """Operators that expand to others at import."""
+    extents = {label: 2 + i % 4 for i, label in enumerate("abcdefghijklmnopqrstuvwxyz")}
+    for equation in ["ij,jk->ik", "bhqd,bkhd->bhqk", "bti,oi->bto", "i,j->ij", "ij->ji", "ij->", "ij,ij->", "ij,ij->ij", "ij,j",
+                     "bchw,bdhw->bcd", "abc,cd,de->abe", "ab,cd->acbd", "ij,ik,il->jkl", "a,a->", " a b , a -> b "]:  # fmt: skip
+        terms = equation.split("->")[0].replace(" ", "").split(",")
+        case("Einsum", *[f32(*[extents[label] for label in term]) for term in terms], equation=equation, tolerance=1e-5)
+    case("Einsum", f32(2, 3, 4, 5), f32(2, 3, 5, 6), equation="...ij,...jk->...ik", tolerance=1e-5)
+    # ONNX's reference takes the batch for the number of channels.
+    case("LRN", f32(7, 7, 3, 4), size=3)
+    case("LRN", f32(5, 5, 4, 3), size=4, alpha=0.5, beta=0.6, bias=2.0, tolerance=1e-5)
+    zero = {"zero": np.array(3, np.uint8), "signed": np.array([0, 1, -1], np.int8)}
+    case("QLinearMatMul", ints(np.uint8, 0, 255, 4, 5), np.array(0.1, np.float32), zero["zero"], ints(np.int8, -99, 99, 5, 3),
+         np.array([0.1, 0.2, 0.3], np.float32), zero["signed"], np.array(2, np.float32), zero["zero"])  # fmt: skip
+
+
 def microsoft():
     def foreign(op, *inputs, **options):
         case(f"com.microsoft.{op}", *inputs, tolerance=1e-5, **options)
@@ -371,7 +388,7 @@ def microsoft():
                 rotary_embedding_dim=8, interleaved=interleaved)
 
 
-for family in [elementwise, casts, reductions, norms, products, windows, shapes, movement, gathers, microsoft]:
+for family in [elementwise, casts, reductions, norms, products, windows, shapes, movement, gathers, equations, microsoft]:
     family()
 
 
