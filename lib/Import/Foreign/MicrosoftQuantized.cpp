@@ -20,6 +20,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 
@@ -96,7 +97,7 @@ public:
 private:
   LogicalResult check();
   LogicalResult checkWeight();
-  LogicalResult checkGroupIndices() const;
+  LogicalResult readGroupIndices();
   /// Zero points as integers of the weights' width; null where they are other
   /// floats.
   FailureOr<ElementsAttr> readZeroPoints() const;
@@ -108,6 +109,9 @@ private:
   NodeContext &node;
   int64_t n, k, bits, block, blocks = 0;
   ElementsAttr weight;
+  /// The columns that make the groups, one after another; empty where they do
+  /// as they are.
+  std::vector<int64_t> order;
 };
 } // namespace
 
@@ -137,18 +141,28 @@ LogicalResult MatMulNBits::checkWeight() {
   return success();
 }
 
-/// Indices that say nothing new are of no harm.
-LogicalResult MatMulNBits::checkGroupIndices() const {
+/// Groups of other columns than consecutive ones are made so by a permutation.
+LogicalResult MatMulNBits::readGroupIndices() {
   if (!node.hasInput(kGroupIndices))
     return success();
   auto view = onnx::ElementsView<int64_t>::get(node.getConstant(kGroupIndices));
-  if (!view)
-    return node.error() << "its group indices (input g_idx) must be a constant";
-  for (auto [i, group] : llvm::enumerate(view->values().take_front(k)))
-    if (group != int64_t(i) / block)
-      return node.error() << "its group indices (input g_idx) have " << group
-                          << " at " << i << ": only groups of consecutive "
-                          << "weights are supported, here " << i / block;
+  if (!view || int64_t(view->values().size()) < k)
+    return node.error() << "its group indices (input g_idx) must be a constant "
+                           "of K values";
+  ArrayRef<int64_t> groups = view->values().take_front(k);
+  order.resize(k);
+  std::iota(order.begin(), order.end(), 0);
+  llvm::sort(order, [&](int64_t a, int64_t b) {
+    return std::pair(groups[a], a) < std::pair(groups[b], b);
+  });
+  for (auto [i, column] : llvm::enumerate(order))
+    if (groups[column] != int64_t(i) / block)
+      return node.error() << "its group indices (input g_idx) must give each "
+                             "group "
+                          << block << " weights (block_size), and do not group "
+                          << int64_t(i) / block;
+  if (llvm::is_sorted(order))
+    order.clear();
   return success();
 }
 
@@ -168,7 +182,7 @@ LogicalResult MatMulNBits::check() {
                            "(weight_prepacked); only the standard layout is "
                            "supported";
   blocks = llvm::divideCeil(k, block);
-  return success(succeeded(checkWeight()) && succeeded(checkGroupIndices()));
+  return success(succeeded(checkWeight()) && succeeded(readGroupIndices()));
 }
 
 FailureOr<ElementsAttr>
@@ -209,9 +223,9 @@ FailureOr<ElementsAttr> MatMulNBits::readZeroPoints() const {
 ElementsAttr MatMulNBits::makeCodes(int64_t columns) const {
   Type element = getUnsigned(weight.getContext(), bits);
   int64_t stored = blocks * block;
-  if (columns == stored)
+  if (columns == stored && order.empty())
     return reinterpret(weight, RankedTensorType::get({n, columns}, element));
-  // Rows without what stands in the last block beyond K.
+  // Rows without what stands in the last block beyond K, and in order.
   std::vector<char> whole;
   ArrayRef<char> data = getData(weight, n * stored * bits / 8, whole);
   auto type = RankedTensorType::get({n, columns}, element);
@@ -221,7 +235,9 @@ ElementsAttr MatMulNBits::makeCodes(int64_t columns) const {
   llvm::fill(packed, 0);
   int64_t perByte = 8 / bits, mask = (1 << bits) - 1;
   for (int64_t row = 0, to = 0; row < n; ++row)
-    for (int64_t i = row * stored, e = i + columns; i < e; ++i, ++to) {
+    for (int64_t column = 0; column < columns; ++column, ++to) {
+      bool isMoved = column < static_cast<int64_t>(order.size());
+      int64_t i = row * stored + (isMoved ? order[column] : column);
       int code = (data[i / perByte] >> (i % perByte * bits)) & mask;
       packed[to / perByte] |= static_cast<char>(code << (to % perByte * bits));
     }
@@ -264,7 +280,13 @@ FailureOr<std::string> MatMulNBits::expand() {
   addWeight(body, *points);
   body.add("t = Transpose <perm = [1, 0]> (w)");
   bool hasBias = node.hasInput(kBias);
-  body.add("{0} = MatMul (a, t)", hasBias ? "product" : "y");
+  StringRef a = "a";
+  if (!order.empty()) {
+    a = "ordered";
+    body.add("order = {0}", intsConstant(order));
+    body.add("ordered = Gather <axis = -1> (a, order)");
+  }
+  body.add("{0} = MatMul ({1}, t)", hasBias ? "product" : "y", a);
   if (hasBias)
     body.add("y = Add (product, bias)");
   return body.text;

@@ -32,6 +32,7 @@ def pack(codes, bits):
 class Cases:
     def __init__(self):
         self.nodes, self.inputs, self.outputs, self.tensors, self.feeds = [], [], [], [], {}
+        self.expected = {}  # what onnxruntime does not compute
 
     def add(self, op, name, rank, feeds, constants, **attributes):
         """A node; `constants` and `feeds` are by the place of the input."""
@@ -96,6 +97,27 @@ def add_matmul(cases, random, bits, points, ternary, shape, block):
     return ternary and points != "floats" and (k <= block or np.gcd(k, block) >= 16)
 
 
+def add_permuted_matmul(cases, random, bits, points, shape, block):
+    """Groups of columns anywhere, as GPTQ's order of activations makes them;
+    onnxruntime takes 4 bits for granted then."""
+    (n, k), middle = shape, 1 << (bits - 1)
+    blocks = -(-k // block)
+    groups = random.permutation(np.arange(k) // block)
+    zero = random.integers(1, (1 << bits) - 1, (n, blocks)) if points else np.full((n, blocks), middle)
+    codes = random.integers(-1, 2, (n, k)) + zero[:, groups]
+    scales = random.uniform(0.5, 2, (n, blocks)).astype(np.float32)
+    stored = np.zeros((n, blocks * block), np.int64)
+    stored[:, :k] = codes
+    constants = {1: pack(stored.reshape(n, blocks, block), bits), 2: scales, 4: groups.astype(np.int32)}
+    if points:
+        constants[3] = pack(zero, bits)
+    x = random.standard_normal((3, k)).astype(np.float32)
+    name = f"permuted_{bits}_{points}_{n}x{k}_{block}"
+    cases.add("MatMulNBits", name, 2, {0: x}, constants, K=k, N=n, bits=bits, block_size=block)
+    cases.expected[name] = x @ ((codes - zero[:, groups]) * scales[:, groups]).astype(np.float32).T
+    return k <= block or np.gcd(k, block) >= 16
+
+
 def matmuls(cases, random):
     """Adds matmuls and gives the number of those to be low-bit layers."""
     forms = [
@@ -106,7 +128,9 @@ def matmuls(cases, random):
         if (bits, points) not in ((8, "whole"), (8, "floats"))  # onnxruntime has none
     ]
     shapes, blocks = itertools.cycle(SHAPES), itertools.cycle((32, 16, 128, 64))
-    return sum(add_matmul(cases, random, *form, next(shapes), next(blocks)) for form in forms)
+    permuted = [(2, False, (520, 544), 32), (2, True, (33, 80), 16), (4, True, (40, 256), 64), (2, True, (24, 100), 32)]
+    count = sum(add_permuted_matmul(cases, random, *form) for form in permuted)
+    return count + sum(add_matmul(cases, random, *form, next(shapes), next(blocks)) for form in forms)
 
 
 def gathers(cases, random):
@@ -157,7 +181,7 @@ def main():
         plain = cases.model(with_indices=False).SerializeToString()
         expected = onnxruntime.InferenceSession(plain).run(None, cases.feeds)
         for output, want in zip(cases.outputs, expected):
-            result = got[output.name]
+            result, want = got[output.name], cases.expected.get(output.name, want)
             error = np.abs(result - want).max() / np.abs(want).max() if result.shape == want.shape else np.inf
             if not error < 2e-6:
                 failures += 1
