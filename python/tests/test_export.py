@@ -129,6 +129,55 @@ def test_logits_are_those_of_transformers(case, tmp_path):
     assert np.abs(onnx_logits(path, ids[:, 4:], past)[0] - expected[:, 4:]).max() < tolerance
 
 
+def weight_only(folder, block, change=lambda weight: None):
+    """A Llama of transformers whose matrices are ternary floats, a scale for each
+    `block` inputs, each row, or the matrix, and its folder."""
+    torch.manual_seed(1)
+    arguments = {key: value for key, value in LLAMA.items() if key != "model_type"}
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**arguments, attn_implementation="eager")).eval()
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and name != "lm_head":
+                outputs, inputs = module.out_features, module.in_features
+                shape = {"matrix": (1, 1), "row": (outputs, 1)}.get(block) or (outputs, inputs // block)
+                scale = (torch.rand(shape) * 0.05 + 0.02).repeat_interleave(inputs // shape[1], 1)
+                module.weight.copy_(torch.randint(-1, 2, (outputs, inputs)) * scale)
+                change(module.weight)
+        for parameter in model.parameters():
+            parameter.copy_(parameter.to(torch.bfloat16).float())
+    tensors = {
+        name: ("BF16", to_bfloat16(value.detach().numpy()))
+        for name, value in model.state_dict().items()
+        if name != "lm_head.weight"
+    }
+    write_safetensors(folder / "model.safetensors", tensors)
+    (folder / "config.json").write_text(json.dumps(LLAMA))
+    return model
+
+
+@pytest.mark.parametrize("block", ["matrix", "row", 64, 16])
+def test_ternary_floats_are_weight_only(block, tmp_path):
+    model = weight_only(tmp_path, block)
+    path = bitnet_mlir.export.export_checkpoint(tmp_path, tmp_path / "m.onnx")
+    graph = onnx.load(path).graph
+    assert sum(tensor.data_type == onnx.TensorProto.INT2 for tensor in graph.initializer) == 14
+    assert not any(node.op_type == "Round" for node in graph.node)
+    ids = np.random.default_rng(0).integers(0, LLAMA["vocab_size"], [2, 9])
+    expected = model(torch.from_numpy(ids)).logits.detach().numpy()
+    assert np.abs(onnx_logits(path, ids)[0] - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("value, message", [(0.3, "are not ternary"), (float("nan"), "are not finite")])
+def test_other_floats_are_refused(value, message, tmp_path):
+    def change(weight):
+        weight[0, :2] = torch.tensor([0.01, value])
+
+    weight_only(tmp_path, "row", change)
+    with pytest.raises(bitnet_mlir.ExportError, match=f"self_attn.q_proj.weight: the weights {message}"):
+        bitnet_mlir.export.export_checkpoint(tmp_path, tmp_path / "m.onnx")
+    assert not list(tmp_path.glob("m.onnx*"))
+
+
 def test_padding_on_the_left_is_masked(tmp_path):
     model = reference(CONFIG, "autobitlinear", "offline")
     save(model, CONFIG, "autobitlinear", "offline", tmp_path)

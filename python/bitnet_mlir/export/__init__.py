@@ -48,12 +48,14 @@ def export_checkpoint(
 
     Args:
         source: a folder with config.json and safetensors (BitNet and Llama-style
-            decoders, `quant_method` bitnet: packed or float master weights), or a
-            .gguf file (TQ1_0, TQ2_0, I2_S).
+            decoders, `quant_method` bitnet: packed or float master weights; without a
+            quantization_config, floats that are ternary), or a .gguf file (TQ1_0,
+            TQ2_0, I2_S).
         output: the .onnx file.
         quantize_activations: int8 for each token before ternary matrices, as
             BitNet does. None: yes, except for GGUF files of the architecture llama
-            in TQ1_0 or TQ2_0, which are weight-only.
+            in TQ1_0 or TQ2_0 and folders without a quantization_config, which are
+            weight-only.
         external_data: weights in OUTPUT.data beside the model. None: where the
             checkpoint exceeds 128 MiB.
         progress: is told of each step.

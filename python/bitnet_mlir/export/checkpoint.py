@@ -14,7 +14,7 @@ import numpy as np
 from .._errors import ExportError
 from .decoder import DecoderConfig, default_frequencies
 from .safetensors import SafeTensors
-from .weights import Dense, Ternary, from_packed_planes, quantize
+from .weights import Dense, Ternary, from_packed_planes, quantize, read_ternary
 
 # Other names of the norms before the last projections.
 _ALIASES = {"attn_sub_norm": "inner_attn_ln", "ffn_sub_norm": "ffn_layernorm"}
@@ -94,10 +94,10 @@ class Checkpoint:
 
     def _read_quantization(self) -> None:
         quantization = self.raw_config.get("quantization_config")
-        if quantization is None and not self.raw_config.get("weight_bits"):
-            raise ExportError(
-                "config.json has no quantization_config: only checkpoints of low-bit networks (quant_method bitnet) are exported"
-            )
+        # Floats that are ternary already, and activations that stay floats.
+        self._weight_only = quantization is None and not self.raw_config.get("weight_bits")
+        if self._weight_only:
+            self.config.quantize_activations = False
         # Without one, float master weights that the modules quantise themselves.
         quantization = quantization or {"quantization_mode": "online"}
         method = quantization.get("quant_method", "bitnet")
@@ -136,6 +136,8 @@ class Checkpoint:
         tensor = self._need(name + ".weight")
         entry = self.tensors.entries[tensor]
         packed_rows = (outputs + 3) // 4
+        if entry.dtype == "U8" and self._weight_only:
+            raise ExportError(f"{tensor}: it is packed, but config.json has no quantization_config to say how it is scaled")
         if entry.dtype == "U8" and entry.shape == (packed_rows, inputs):
             pieces = from_packed_planes(lambda: self.tensors.bytes(tensor), outputs, tensor)
             return self._with_scale(name, Ternary((outputs, inputs), np.float32(1), pieces))
@@ -149,7 +151,7 @@ class Checkpoint:
             return weight
         if not self._online and self._find(name + ".weight_scale"):
             raise ExportError(f"{tensor}: packed weights (U8) are wanted beside a weight_scale, got {entry.dtype}")
-        return quantize(weight, tensor)
+        return read_ternary(weight, tensor) if self._weight_only else quantize(weight, tensor)
 
     def _with_scale(self, name: str, weight: Ternary) -> Ternary:
         tensor = self._need(name + ".weight_scale")

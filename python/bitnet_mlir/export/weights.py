@@ -154,3 +154,63 @@ def quantize(weight: Dense, name: str) -> Ternary:
             yield (np.clip(np.rint(piece * scale), -1, 1) + 1).astype(np.uint8)
 
     return Ternary(weight.shape, np.float32(1) / scale, lambda: pack_rows(codes(), name))
+
+
+# Runs of inputs that may share a scale, besides whole rows.
+_BLOCKS = (256, 128, 64, 32, 16)
+
+
+def _rows(weight: Dense) -> Iterator[np.ndarray]:
+    """Whole rows of a matrix in float32, some at a time."""
+    inputs = weight.shape[1]
+    rest = np.zeros(0, np.float32)
+    for piece in weight.floats():
+        flat = np.concatenate([rest, piece]) if len(rest) else piece
+        whole = len(flat) // inputs * inputs
+        rest = flat[whole:]
+        yield flat[:whole].reshape(-1, inputs)
+
+
+def _largest(rows: np.ndarray, block: int) -> tuple[np.ndarray, bool]:
+    """The largest magnitude of each run of `block` inputs, and whether no run has
+    another but 0."""
+    magnitudes = np.abs(rows).reshape(len(rows), -1, block)
+    largest = magnitudes.max(-1)
+    return largest, bool(((magnitudes == 0) | (magnitudes == largest[..., None])).all())
+
+
+def read_ternary(weight: Dense, name: str) -> Ternary:
+    """The ternary matrix that floats are, each -s, 0 or s, with the fewest scales
+    that do: one, one for each row, or one for each run of inputs.
+
+    Raises:
+        ExportError: they are no such matrix.
+    """
+    outputs, inputs = weight.shape
+    blocks = [inputs, *(block for block in _BLOCKS if block < inputs and inputs % block == 0)]
+    for rows in _rows(weight):
+        if not np.isfinite(rows).all():
+            raise ExportError(f"{name}: the weights are not finite")
+        blocks = [block for block in blocks if _largest(rows, block)[1]]
+        if not blocks:
+            raise ExportError(
+                f"{name}: the weights are not ternary (-s, 0 or s for the matrix, a row or a group of 16 to 256 inputs); "
+                "for float master weights, config.json has a quantization_config with quantization_mode online"
+            )
+    block = blocks[0]
+    scale = np.concatenate([_largest(rows, block)[0] for rows in _rows(weight)])
+    # Where all weights are 0, any scale does.
+    scale[scale == 0] = scale.max() or np.float32(1)
+
+    def codes() -> Iterator[np.ndarray]:
+        for piece in weight.floats():
+            yield (np.sign(piece) + 1).astype(np.uint8)
+
+    result = Ternary((outputs, inputs), scale, lambda: pack_rows(codes(), name))
+    if (scale == scale.flat[0]).all():
+        result.scale = scale[0, 0]
+    elif block == inputs:
+        result.scale = scale[:, 0]
+    else:
+        result.block = block
+    return result
