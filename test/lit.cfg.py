@@ -9,12 +9,14 @@
 #   %expect-error  runs a command that must fail with one clear error
 #   %aarch64-run   bitnet-run for ARM under QEMU, whose CPU is QEMU_CPU
 #   %qemu-aarch64  sets BITNET_RUN to that
+#   %lavapipe      has Vulkan's loader offer Mesa's lavapipe alone
 # Features: the machine's (avx2, avx512vnni, ...), the test Python's packages
 # (numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64,
 # qemu-aarch64 (QEMU and what scripts/build.sh aarch64 builds), vulkan (a driver with a
-# device: Mesa's lavapipe will do), full (asked for by
+# device: Mesa's lavapipe will do), lavapipe (that one: its limits are known), full (asked for by
 # `lit --param full=1`: the long sweeps).
 
+import glob
 import importlib.util
 import os
 import platform
@@ -105,5 +107,8 @@ if platform.machine() in ("x86_64", "AMD64"):
     config.available_features.add("x86_64")
 if has_vulkan():
     config.available_features.add("vulkan")
+    if lavapipe := glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json"):
+        config.available_features.add("lavapipe")
+        config.substitutions.append(("%lavapipe", f"env VK_ICD_FILENAMES={lavapipe[0]}"))
 if lit_config.params.get("full"):
     config.available_features.add("full")

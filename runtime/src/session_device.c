@@ -86,6 +86,36 @@ static int32_t environment_launch(void *user, uint32_t kernel,
                                                 arguments, &session->fault));
 }
 
+static int32_t environment_check_buffer(void *user, uint32_t kernel,
+                                        uint32_t argument, int64_t elements,
+                                        uint64_t element_bytes) {
+  bn_session *session = user;
+  const bn_device_api *api = session->device->api;
+  const bn_manifest *manifest = &session->model->manifest;
+  const bn_variant_info *variant = &manifest->variants[session->variant];
+  const char *name = kernel < variant->kernel_count
+                         ? manifest->kernels[session->variant][kernel].name
+                         : "";
+  if (elements > BN_DEVICE_ELEMENTS)
+    return result_of(bn_report(
+        &session->fault, BN_UNSUPPORTED,
+        "%s: argument %u of the kernel '%.100s' is a buffer of %lld elements, "
+        "kernels can index %lld",
+        api->name, argument, name, (long long)elements,
+        (long long)BN_DEVICE_ELEMENTS));
+  uint64_t range = api->buffer_range(session->device), bytes;
+  if (elements > 0 &&
+      (__builtin_mul_overflow((uint64_t)elements, element_bytes, &bytes) ||
+       bytes > range))
+    return result_of(bn_report(
+        &session->fault, BN_UNSUPPORTED,
+        "%s: argument %u of the kernel '%.100s' is a buffer of %llu bytes, the "
+        "device gives a kernel at most %llu of one",
+        api->name, argument, name, (unsigned long long)bytes,
+        (unsigned long long)range));
+  return BN_ENTRY_OK;
+}
+
 static int32_t environment_copy(void *user, uint64_t destination,
                                 uint64_t source, uint64_t bytes) {
   bn_session *session = user;
@@ -162,6 +192,7 @@ int32_t bn_session_open_device(bn_session *session, bool timed,
   session->environment.copy = environment_copy;
   session->environment.read = environment_read;
   session->environment.write = environment_write;
+  session->environment.check_buffer = environment_check_buffer;
   return BN_OK;
 }
 

@@ -7,6 +7,9 @@
 
 #include "FlattenMemRefs.h"
 
+#include "bitnet/Target/GPU/DeviceTarget.h"
+#include "bitnet/artifact.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -82,6 +85,13 @@ public:
       }
       if (argument.use_empty())
         continue;
+      auto type = cast<MemRefType>(argument.getType());
+      std::optional<int64_t> reach = bitnet::getStaticReach(type);
+      if (reach && *reach > BN_DEVICE_ELEMENTS)
+        return emitError(argument.getLoc())
+               << "a buffer of " << *reach << " elements, " << type
+               << ", cannot be compiled for a GPU: its kernels can index "
+               << BN_DEVICE_ELEMENTS;
       if (failed(rewriteUses(argument, describe(argument, old[i]))))
         return failure();
     }

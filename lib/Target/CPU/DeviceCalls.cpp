@@ -8,6 +8,7 @@
 #include "DeviceCalls.h"
 #include "HostCalls.h"
 #include "MemRefParts.h"
+#include "bitnet/Target/GPU/DeviceTarget.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -93,6 +94,11 @@ private:
   }
 
   LogicalResult lower(gpu::LaunchFuncOp op) {
+    Value kernel = builder.create<LLVM::ConstantOp>(
+        builder.getI32IntegerAttr(kernels.lookup(op.getKernelName())));
+    for (auto [i, operand] : llvm::enumerate(op.getKernelOperands()))
+      if (isa<MemRefType>(operand.getType()))
+        checkBuffer(op, kernel, i, getBuffer(operand));
     gpu::KernelDim3 size = op.getGridSizeOperandValues();
     for (auto [i, extent] :
          llvm::enumerate(ArrayRef<Value>{size.x, size.y, size.z}))
@@ -101,18 +107,44 @@ private:
                      builder.getI32Type(), toLLVM(builder, converter, extent)));
     for (auto [i, operand] : llvm::enumerate(op.getKernelOperands()))
       storeField(builder, arguments, 8 * i, getBits(operand));
-    Value kernel = builder.create<LLVM::ConstantOp>(
-        builder.getI32IntegerAttr(kernels.lookup(op.getKernelName())));
     check(
         callDevice(offsetof(bn_environment, launch), {kernel, grid, arguments}),
         op);
     return success();
   }
 
-  /// Where the memref that a launch's buffer stands for begins.
+  /// Asks whether a kernel can be given all of a memref, where its type does
+  /// not tell how far that reaches.
+  void checkBuffer(gpu::LaunchFuncOp op, Value kernel, unsigned argument,
+                   Value memref) {
+    auto type = dyn_cast<MemRefType>(memref.getType());
+    if (!type || getStaticReach(type))
+      return;
+    Layout layout = getLayout(type, splitMemRef(builder, converter, memref));
+    // One behind the last element, or not above zero where there is none.
+    Value reach = builder.create<LLVM::AddOp>(layout.offset, constant(1));
+    for (auto [size, step] : llvm::zip_equal(layout.sizes, layout.steps)) {
+      Value last = builder.create<LLVM::SubOp>(size, constant(1));
+      reach = builder.create<LLVM::AddOp>(
+          reach, builder.create<LLVM::MulOp>(last, step));
+    }
+    Value index =
+        builder.create<LLVM::ConstantOp>(builder.getI32IntegerAttr(argument));
+    check(callDevice(
+              offsetof(bn_environment, check_buffer),
+              {kernel, index, reach, getElementBytes(type.getElementType())}),
+          op);
+    builder.setInsertionPoint(op);
+  }
+
+  /// The memref that a launch's buffer stands for.
+  static Value getBuffer(Value operand) {
+    auto cast = operand.getDefiningOp<UnrealizedConversionCastOp>();
+    return cast ? cast.getOperand(0) : operand;
+  }
+
   Value getPointer(Value buffer) {
-    if (auto cast = buffer.getDefiningOp<UnrealizedConversionCastOp>())
-      buffer = cast.getOperand(0);
+    buffer = getBuffer(buffer);
     if (isa<MemRefType>(buffer.getType()))
       return splitMemRef(builder, converter, buffer).pointer;
     return MemRefDescriptor(buffer).alignedPtr(builder, builder.getLoc());
@@ -131,15 +163,20 @@ private:
                : builder.create<LLVM::ZExtOp>(i64, value).getResult();
   }
 
-  /// The device address of an element.
-  Value getAddress(Value memref, ValueRange indices) {
-    auto type = cast<MemRefType>(memref.getType());
-    MemRefParts parts = splitMemRef(builder, converter, memref);
+  /// Where the elements of a memref lie, counted in elements.
+  struct Layout {
+    Value offset;
+    SmallVector<Value> sizes, steps;
+  };
+
+  Layout getLayout(MemRefType type, const MemRefParts &parts) {
     SmallVector<int64_t> strides;
     int64_t offset = 0;
     (void)type.getStridesAndOffset(strides, offset);
-    Value at = parts.offset ? parts.offset : constant(offset);
-    SmallVector<Value> sizes, steps(type.getRank());
+    Layout layout{parts.offset ? parts.offset : constant(offset),
+                  {},
+                  SmallVector<Value>(type.getRank())};
+    auto &[start, sizes, steps] = layout;
     auto dynamicSize = parts.sizes.begin();
     for (int64_t size : type.getShape())
       sizes.push_back(ShapedType::isDynamic(size) ? *dynamicSize++
@@ -154,7 +191,16 @@ private:
       else
         steps[i] = *dynamicStride++;
     }
-    for (auto [index, step] : llvm::zip_equal(indices, steps))
+    return layout;
+  }
+
+  /// The device address of an element.
+  Value getAddress(Value memref, ValueRange indices) {
+    auto type = cast<MemRefType>(memref.getType());
+    MemRefParts parts = splitMemRef(builder, converter, memref);
+    Layout layout = getLayout(type, parts);
+    Value at = layout.offset;
+    for (auto [index, step] : llvm::zip_equal(indices, layout.steps))
       at = builder.create<LLVM::AddOp>(
           at,
           builder.create<LLVM::MulOp>(toLLVM(builder, converter, index), step));

@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -58,6 +59,16 @@ DeviceKind bitnet::getDeviceKind(TargetAttr target) {
 
 bool bitnet::isDeviceTargetName(StringRef name) {
   return findAPI(name.trim().split(':').first) != nullptr;
+}
+
+bool bitnet::isBetterDeviceTarget(TargetAttr target, TargetAttr other) {
+  if (target.getTriple() != other.getTriple())
+    return false;
+  for (const API &api : getAPIs())
+    if (api.triple == target.getTriple())
+      return llvm::find(api.chips, target.getCpu()) >
+             llvm::find(api.chips, other.getCpu());
+  return false;
 }
 
 std::string bitnet::describeDeviceTargets() {
@@ -188,6 +199,20 @@ private:
 };
 
 } // namespace
+
+std::optional<int64_t> bitnet::getStaticReach(MemRefType type) {
+  SmallVector<int64_t> strides;
+  int64_t offset = 0;
+  if (!type.hasStaticShape() ||
+      failed(type.getStridesAndOffset(strides, offset)) ||
+      ShapedType::isDynamic(offset) ||
+      llvm::any_of(strides, ShapedType::isDynamic))
+    return std::nullopt;
+  int64_t reach = offset + 1;
+  for (auto [size, stride] : llvm::zip_equal(type.getShape(), strides))
+    reach += (size - 1) * stride;
+  return std::max<int64_t>(reach, 0);
+}
 
 std::unique_ptr<DeviceTarget> DeviceTarget::get(TargetAttr target) {
   switch (getDeviceKind(target)) {

@@ -7,6 +7,7 @@
 
 #include "bitnet/Target/CPU/Passes.h"
 #include "bitnet/Target/GPU/DeviceCode.h"
+#include "bitnet/Target/GPU/DeviceTarget.h"
 #include "bitnet/Target/Vulkan/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -62,7 +63,8 @@ static void addFeatures(spirv::ModuleOp shader, const ArtifactKernel &kernel,
 /// Bytes of a storage buffer that every device can bind.
 static constexpr int64_t everyRange = 1 << 27;
 
-/// The largest buffer of known size that a launch passes.
+/// The largest buffer of known size that a launch passes. Of the others the
+/// entry asks the device (check_buffer).
 static int64_t getLargestBuffer(ModuleOp module) {
   int64_t largest = 0;
   module.walk([&](gpu::LaunchFuncOp launch) {
@@ -70,14 +72,13 @@ static int64_t getLargestBuffer(ModuleOp module) {
       auto cast = operand.getDefiningOp<UnrealizedConversionCastOp>();
       auto type = dyn_cast<MemRefType>(cast ? cast.getOperand(0).getType()
                                             : operand.getType());
-      if (type && type.hasStaticShape() &&
-          type.getElementType().isIntOrIndexOrFloat()) {
-        int64_t bits = type.getElementType().isIndex()
-                           ? 64
-                           : type.getElementTypeBitWidth();
-        largest = std::max(largest, type.getNumElements() *
-                                        int64_t(llvm::divideCeil(bits, 8)));
-      }
+      if (!type || !type.getElementType().isIntOrIndexOrFloat())
+        continue;
+      Type element = type.getElementType();
+      int64_t bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+      if (std::optional<int64_t> reach = getStaticReach(type))
+        largest =
+            std::max(largest, *reach * int64_t(llvm::divideCeil(bits, 8)));
     }
   });
   return largest;

@@ -57,12 +57,15 @@
 extern "C" {
 #endif
 
-#define BN_ABI_VERSION 2u
+#define BN_ABI_VERSION 3u
 #define BN_MANIFEST_MAGIC 0x314D4E42u     /* "BNM1" */
 #define BN_SEAL_MAGIC 0x4C414553544E42ull /* "BNTSEAL" */
 #define BN_MAX_RANK 8
 #define BN_ALIGNMENT 64 /* of workspaces, states, archive entries, kernels */
 #define BN_ARCHIVE_ALIGNMENT 4096 /* of the archive in the file */
+/* Elements of a buffer that a device's kernels can index: in 32 bits with a
+   sign, and with room for the last step of a loop beyond the end. */
+#define BN_DEVICE_ELEMENTS ((1ll << 31) - (1ll << 26))
 
 /* The last bytes of an artifact. */
 typedef struct bn_seal {
@@ -132,6 +135,12 @@ typedef struct bn_environment {
   /* Copies from the host, whose memory may then change. */
   int32_t (*write)(void *user, uint64_t destination, const void *host,
                    uint64_t bytes);
+  /* Whether the device can give a kernel so many elements from an argument's
+     address on. Asked before launches with buffers whose extent the compiler
+     does not know; of the others, BN_DEVICE_ELEMENTS and the variant's features
+     say that they fit. */
+  int32_t (*check_buffer)(void *user, uint32_t kernel, uint32_t argument,
+                          int64_t elements, uint64_t element_bytes);
 } bn_environment;
 
 /* A dense row-major tensor; the rank and the dtype are the manifest's. */

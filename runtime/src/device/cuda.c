@@ -195,6 +195,11 @@ static int32_t cuda_allocate(bn_device *base, uint64_t bytes, uint64_t *address,
   return error ? cuda_fail(device, error, "no memory is given", status) : BN_OK;
 }
 
+static uint64_t cuda_buffer_range(const bn_device *device) {
+  (void)device;
+  return UINT64_MAX;
+}
+
 static void cuda_release(bn_device *base, uint64_t address) {
   cuda_device *device = (cuda_device *)base;
   if (!address || cuda_enter(device, NULL))
@@ -232,6 +237,7 @@ const bn_device_api bn_cuda_api = {
     .start = cuda_start,
     .allocate = cuda_allocate,
     .release = cuda_release,
+    .buffer_range = cuda_buffer_range,
     .allocate_host = cuda_allocate_host,
     .release_host = cuda_release_host,
     .load = cuda_load,

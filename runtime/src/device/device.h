@@ -48,6 +48,8 @@ struct bn_device_api {
   int32_t (*allocate)(bn_device *device, uint64_t bytes, uint64_t *address,
                       bn_status *status);
   void (*release)(bn_device *device, uint64_t address);
+  /* The most bytes of a buffer that a kernel reaches. */
+  uint64_t (*buffer_range)(const bn_device *device);
   /* Memory of the host to which reads are fast; NULL if exhausted. */
   void *(*allocate_host)(bn_device *device, uint64_t bytes);
   void (*release_host)(bn_device *device, void *pointer);

@@ -331,6 +331,7 @@ const bn_device_api bn_vulkan_api = {
     .start = vulkan_start,
     .allocate = vulkan_allocate,
     .release = vulkan_release,
+    .buffer_range = vulkan_buffer_range,
     .allocate_host = vulkan_allocate_host,
     .release_host = vulkan_release_host,
     .load = vulkan_load,

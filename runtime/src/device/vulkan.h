@@ -165,6 +165,7 @@ int32_t vulkan_find(vulkan_device *device, uint64_t address, uint64_t bytes,
 int32_t vulkan_allocate(bn_device *device, uint64_t bytes, uint64_t *address,
                         bn_status *status);
 void vulkan_release(bn_device *device, uint64_t address);
+uint64_t vulkan_buffer_range(const bn_device *device);
 
 /* vulkan_program.c */
 int32_t vulkan_load(bn_device *device, const bn_kernel *kernels, uint32_t count,

@@ -72,14 +72,20 @@ int32_t vulkan_create_buffer(vulkan_device *device, uint64_t bytes,
   if (!result)
     return BN_OK;
   vulkan_destroy_buffer(device, buffer);
-  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY ||
-      result == VK_ERROR_OUT_OF_HOST_MEMORY)
+  if (bytes > device->limits.maxMemoryAllocationSize)
     return bn_report(
         status, BN_OUT_OF_MEMORY,
         "Vulkan: out of device memory: %llu bytes are asked for, "
         "at most %llu are given at a time",
         (unsigned long long)bytes,
         (unsigned long long)device->limits.maxMemoryAllocationSize);
+  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY ||
+      result == VK_ERROR_OUT_OF_HOST_MEMORY)
+    return bn_report(status, BN_OUT_OF_MEMORY,
+                     "Vulkan: out of %s memory: %llu bytes are asked for, "
+                     "which the driver cannot give",
+                     result == VK_ERROR_OUT_OF_HOST_MEMORY ? "host" : "device",
+                     (unsigned long long)bytes);
   return vulkan_fail(result, "no memory is given", status);
 }
 
@@ -160,6 +166,13 @@ int32_t vulkan_allocate(bn_device *base, uint64_t bytes, uint64_t *address,
   pthread_mutex_unlock(&device->mutex);
   *address = added.address;
   return BN_OK;
+}
+
+uint64_t vulkan_buffer_range(const bn_device *base) {
+  /* Whole words of it. */
+  return ((const vulkan_device *)base)
+             ->properties.limits.maxStorageBufferRange /
+         4 * 4;
 }
 
 void vulkan_release(bn_device *base, uint64_t address) {

@@ -117,7 +117,7 @@ static int32_t write_set(vulkan_sets *sets, vulkan_binding *binding,
                          bn_status *status) {
   VkDescriptorBufferInfo buffers[VULKAN_MAXIMUM_BUFFERS];
   vulkan_device *device = sets->device;
-  uint64_t limit = device->properties.limits.maxStorageBufferRange;
+  uint64_t limit = vulkan_buffer_range(&device->base);
   for (uint32_t i = 0; i < binding->buffer_count; ++i) {
     vulkan_buffer buffer;
     uint64_t offset;
@@ -126,9 +126,10 @@ static int32_t write_set(vulkan_sets *sets, vulkan_binding *binding,
     if (code)
       return code;
     uint64_t range = buffer.bytes - offset;
-    /* What a kernel needs beyond it, its variant asks for as a feature. */
-    buffers[i] = (VkDescriptorBufferInfo){
-        buffer.buffer, offset, range < limit ? range : limit / 4 * 4};
+    /* An allocation may be longer; what a kernel reaches of it is not, or the
+       entry's check_buffer or the variant's features have refused it. */
+    buffers[i] = (VkDescriptorBufferInfo){buffer.buffer, offset,
+                                          range < limit ? range : limit};
   }
   VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                 .dstSet = binding->set,

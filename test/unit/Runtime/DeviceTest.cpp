@@ -259,6 +259,21 @@ TEST_P(DeviceTest, ReportsWhatADeviceCannotDo) {
       << status.message;
   EXPECT_EQ(run(session.get(), 16, 0), BN_FAILED);
   EXPECT_TRUE(contains(status.message, "not aligned")) << status.message;
+  EXPECT_EQ(run(session.get(), 18, 0), BN_FAILED);
+  EXPECT_TRUE(contains(status.message,
+                       "argument 1 of the kernel 'ScaleAdd' is a buffer of "
+                       "2147483648 elements, kernels can index 2080374784"))
+      << status.message;
+  // CUDA has no bound for bytes. All devices have that of the last.
+  if (isCuda()) {
+    runAndCheck(session.get(), 19, 0);
+  } else {
+    EXPECT_EQ(run(session.get(), 19, 0), BN_FAILED);
+    EXPECT_TRUE(contains(status.message, "is a buffer of 16642998272 bytes, "
+                                         "the device gives a kernel at most "))
+        << status.message;
+  }
+  runAndCheck(session.get(), 20, 0);
   runAndCheck(session.get(), 30, 0);
 }
 

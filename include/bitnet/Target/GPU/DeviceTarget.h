@@ -14,6 +14,7 @@
 #include "llvm/Support/Error.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace bitnet {
@@ -34,8 +35,15 @@ bool isDeviceTargetName(llvm::StringRef name);
 llvm::Expected<TargetAttr> parseDeviceTarget(mlir::MLIRContext *context,
                                              llvm::StringRef name);
 
+/// Whether a machine that runs both should run `target`: code for a later chip.
+bool isBetterDeviceTarget(TargetAttr target, TargetAttr other);
+
 /// The names that parseDeviceTarget accepts, for `--help`.
 std::string describeDeviceTargets();
+
+/// How many elements, from the first address on, a memref reaches over; nothing
+/// where its type does not tell.
+std::optional<int64_t> getStaticReach(mlir::MemRefType type);
 
 /// What the lowerings of kernels ask about a device.
 class DeviceTarget {

@@ -69,6 +69,15 @@ static int32_t fail(const bn_call *call, int64_t rows) {
     return environment->launch(environment->user, SCALE_ADD, one, aligned)
                ? BN_ENTRY_DEVICE_FAILED
                : BN_ENTRY_BAD_SHAPE;
+  case 18:
+    return environment->check_buffer(environment->user, SCALE_ADD, 1,
+                                     INT64_C(1) << 31, 1);
+  case 19:
+    return environment->check_buffer(environment->user, SCALE_ADD, 1,
+                                     BN_DEVICE_ELEMENTS, 8);
+  case 20:
+    return environment->check_buffer(environment->user, SCALE_ADD, 1,
+                                     INT64_C(1) << 25, 4);
   default:
     return BN_ENTRY_OK;
   }
