@@ -33,6 +33,7 @@ bitnet::parseTargets(MLIRContext *context, StringRef list) {
                                      device->getName() + "' is given twice");
     devices.push_back(*device);
   }
+  sortTargets(devices, isBetterDeviceTarget);
   SmallVector<TargetAttr> targets;
   if (!cpus.empty()) {
     auto parsed = parseCPUTargets(context, llvm::join(cpus, ","));

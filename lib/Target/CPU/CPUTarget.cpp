@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "bitnet/Target/CPU/CPUTarget.h"
+#include "bitnet/Target/GPU/DeviceTarget.h"
 
 #include "mlir/Dialect/DLTI/DLTI.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -195,12 +196,6 @@ static std::optional<StringRef> findDefaultTargets(StringRef name) {
   return std::nullopt;
 }
 
-bool bitnet::isCPUTargetName(StringRef name) {
-  StringRef base = name.split('+').first.trim();
-  return base == "native" || findLevel(base) ||
-         findRow(ArrayRef(namedCPUs), base) || findDefaultTargets(base);
-}
-
 static TargetAttr makeTarget(MLIRContext *context, StringRef name,
                              const Level &level, StringRef tuneCPU,
                              ArrayRef<StringRef> features) {
@@ -241,10 +236,15 @@ static llvm::Expected<TargetAttr> getNativeTarget(MLIRContext *context) {
 
 static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context,
                                               StringRef text) {
-  if (text == "native")
-    return getNativeTarget(context);
   SmallVector<StringRef> words, extra;
   text.split(words, '+');
+  if (words[0] == "native") {
+    if (words.size() > 1)
+      return llvm::createStringError(
+          llvm::Twine("target '") + text +
+          "': native takes no features; it has what this machine has");
+    return getNativeTarget(context);
+  }
   const NamedCPU *cpu = findRow(ArrayRef(namedCPUs), words[0]);
   if (cpu) {
     extra.assign(words.begin() + 1, words.end());
@@ -255,7 +255,8 @@ static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context,
   const Level *level = findLevel(words[0]);
   if (!level)
     return llvm::createStringError(llvm::Twine("unknown target '") + words[0] +
-                                   "'; accepted are: " + describeCPUTargets());
+                                   "'; accepted are: " + describeCPUTargets() +
+                                   "; " + describeDeviceTargets());
   SmallVector<StringRef> features = getLevelFeatures(*level);
   for (StringRef text : ArrayRef(words).drop_front()) {
     const FeatureWord *word = findWord(text, level->arch);
@@ -295,11 +296,11 @@ bitnet::parseCPUTargets(MLIRContext *context, StringRef list) {
     llvm::Triple host(llvm::sys::getProcessTriple());
     const Architecture *own = findArchitecture(host.getArch());
     list = (own ? *own : architectures[0]).defaultTargets;
-  } else if (std::optional<StringRef> known = findDefaultTargets(list)) {
-    list = *known;
   }
-  SmallVector<StringRef> names;
-  list.split(names, ',');
+  SmallVector<StringRef> words, names;
+  list.split(words, ',');
+  for (StringRef word : words)
+    findDefaultTargets(word.trim()).value_or(word).split(names, ',');
   SmallVector<TargetAttr> targets;
   for (StringRef name : names) {
     llvm::Expected<TargetAttr> target = parseTarget(context, name.trim());
@@ -310,7 +311,29 @@ bitnet::parseCPUTargets(MLIRContext *context, StringRef list) {
       return llvm::createStringError(conflict);
     targets.push_back(*target);
   }
+  sortTargets(targets, [](TargetAttr x, TargetAttr y) {
+    return x.getFeatures().size() > y.getFeatures().size() &&
+           llvm::all_of(y.getFeatures(), [&](StringAttr feature) {
+             return llvm::is_contained(x.getFeatures(), feature);
+           });
+  });
   return targets;
+}
+
+void bitnet::sortTargets(
+    llvm::SmallVectorImpl<TargetAttr> &targets,
+    llvm::function_ref<bool(TargetAttr, TargetAttr)> isBetter) {
+  SmallVector<TargetAttr> left(targets.begin(), targets.end());
+  targets.clear();
+  while (!left.empty()) {
+    // A strict order has a least element, so this finds one.
+    auto next = llvm::find_if(left, [&](TargetAttr target) {
+      return llvm::none_of(
+          left, [&](TargetAttr other) { return isBetter(target, other); });
+    });
+    targets.push_back(*next);
+    left.erase(next);
+  }
 }
 
 //===----------------------------------------------------------------------===//

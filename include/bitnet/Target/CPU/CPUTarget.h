@@ -24,16 +24,19 @@ namespace bitnet {
 /// `+feature` words, such as `x86-64-v3,x86-64-v4+vnni`; `native` is the
 /// machine that the compiler runs on. All are of one architecture.
 /// `aarch64-default` stands for that architecture's list, an empty list for
-/// that of the host's. The order is that of preference, the best last. A
+/// that of the host's. A target with all features of another comes behind it,
+/// whatever the list's order, which is kept otherwise: the best is last. A
 /// failure names the word at fault and what is accepted.
 llvm::Expected<llvm::SmallVector<TargetAttr>>
 parseCPUTargets(mlir::MLIRContext *context, llvm::StringRef list);
 
-/// Whether `list` names CPUs at all, so that a driver can choose a back end.
-bool isCPUTargetName(llvm::StringRef name);
-
 /// The levels and feature words that parseCPUTargets accepts, for `--help`.
 std::string describeCPUTargets();
+
+/// Puts each target behind those that it is better than, and keeps the order of
+/// the others.
+void sortTargets(llvm::SmallVectorImpl<TargetAttr> &targets,
+                 llvm::function_ref<bool(TargetAttr, TargetAttr)> isBetter);
 
 /// What lowerings ask about the CPU that a module is compiled for.
 class CPUTarget {
