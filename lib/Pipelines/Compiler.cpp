@@ -17,6 +17,7 @@
 #include "bitnet/Support/RawElements.h"
 #include "bitnet/Target/CPU/CPUTarget.h"
 #include "bitnet/Target/CPU/CodeGen.h"
+#include "bitnet/Target/OutputFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/Parser/Parser.h"
@@ -24,7 +25,6 @@
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include <chrono>
 #include <future>
 #include <sys/resource.h>
@@ -49,7 +49,8 @@ public:
         phaseOptions(options.phases) {}
 
   LogicalResult run() {
-    if (failed(readOptions()) || failed(load()))
+    if (failed(readOptions()) || failed(load()) ||
+        failed(checkOptions(*module, phase, options, variants)))
       return failure();
     if (failed(advance(Phase::BitNet, [&](OpPassManager &manager) {
           buildBitNetPhase(manager, options.phases);
@@ -189,19 +190,13 @@ private:
   }
 
   LogicalResult writeFile(llvm::function_ref<void(llvm::raw_ostream &)> write) {
-    std::error_code code;
-    llvm::ToolOutputFile file(options.output, code, llvm::sys::fs::OF_None);
-    if (code)
-      return error("cannot write '" + options.output + "': " + code.message());
-    write(file.os());
-    file.os().close();
-    if (file.os().has_error()) {
-      std::string message = file.os().error().message();
-      file.os().clear_error();
-      return error("cannot write '" + options.output + "': " + message);
-    }
-    file.keep();
-    return success();
+    llvm::Error failure =
+        writeOutputFile(options.output, [&](llvm::raw_pwrite_stream &os) {
+          write(os);
+          return llvm::Error::success();
+        });
+    return failure ? error("cannot write " + llvm::toString(std::move(failure)))
+                   : success();
   }
 
   LogicalResult writeModule(ModuleOp op) {

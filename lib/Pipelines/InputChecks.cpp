@@ -9,6 +9,7 @@
 
 #include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Support/RawElements.h"
+#include "bitnet/Target/OutputFile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -16,25 +17,6 @@
 
 using namespace mlir;
 using namespace bitnet;
-
-/// Makes and removes a file beside the one that is to be written.
-static std::error_code probe(StringRef path) {
-  llvm::sys::fs::file_status status;
-  if (!llvm::sys::fs::status(path, status) &&
-      status.type() != llvm::sys::fs::file_type::regular_file)
-    // A device or a pipe is written to, a folder is not.
-    return status.type() == llvm::sys::fs::file_type::directory_file
-               ? std::make_error_code(std::errc::is_a_directory)
-               : std::error_code();
-  SmallString<256> name;
-  int descriptor;
-  if (std::error_code code = llvm::sys::fs::createUniqueFile(
-          path + ".%%%%%%.tmp", descriptor, name))
-    return code;
-  llvm::sys::fs::file_t file = llvm::sys::fs::convertFDToNativeFile(descriptor);
-  (void)llvm::sys::fs::closeFile(file);
-  return llvm::sys::fs::remove(name);
-}
 
 static llvm::Error checkFile(StringRef what, StringRef path,
                              ArrayRef<StringRef> others) {
@@ -44,7 +26,7 @@ static llvm::Error checkFile(StringRef what, StringRef path,
       return llvm::createStringError("the " + what + " '" + path +
                                      "' is an input or another output: "
                                      "expected another file");
-  if (std::error_code code = probe(path))
+  if (std::error_code code = probeOutputFile(path))
     return llvm::createStringError("cannot write the " + what + " '" + path +
                                    "': " + code.message());
   return llvm::Error::success();
@@ -154,4 +136,67 @@ LogicalResult bitnet::verifyModel(ModuleOp module) {
     return WalkResult::advance();
   });
   return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+static LogicalResult checkLoweringOption(ModuleOp module, Phase phase,
+                                         Lowering wanted) {
+  if (wanted == Lowering::Auto || phase < Phase::Packed)
+    return success();
+  auto report = [&](StringRef has) {
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "--lowering=" << stringifyLowering(wanted)
+           << " comes too late: " << has << "; give it with onnx or bitnet IR";
+  };
+  if (phase >= Phase::Loops)
+    return report("the matmuls of loops IR are lowered");
+  std::optional<Lowering> other;
+  auto check = [&](auto op) {
+    if (op.getLowering() != wanted)
+      other = op.getLowering();
+  };
+  module.walk([&](LinearOp op) { check(op); });
+  module.walk([&](MatmulOp op) { check(op); });
+  return other ? report(("a matmul of this packed IR has '" +
+                         stringifyLowering(*other) + "'")
+                            .str())
+               : success();
+}
+
+static LogicalResult checkTargetOption(ModuleOp module, Phase phase,
+                                       StringRef list,
+                                       ArrayRef<TargetAttr> targets) {
+  if (phase < Phase::Loops)
+    return success();
+  auto own = module->getAttrOfType<TargetAttr>("bitnet.target");
+  if (!own)
+    return module.emitError("loops IR must have a bitnet.target");
+  if (list.empty() ||
+      (targets.size() == 1 && targets.front().getName() == own.getName()))
+    return success();
+  return emitError(UnknownLoc::get(module.getContext()))
+         << "--target=" << list << " comes too late: this loops IR is for "
+         << own.getName();
+}
+
+LogicalResult bitnet::checkOptions(ModuleOp module, Phase phase,
+                                   const CompileOptions &options,
+                                   ArrayRef<TargetAttr> targets) {
+  if (failed(checkLoweringOption(module, phase, options.phases.lowering)) ||
+      failed(checkTargetOption(module, phase, options.target, targets)))
+    return failure();
+  bool isDecoder =
+      llvm::any_of(module.getOps<func::FuncOp>(), [](func::FuncOp func) {
+        auto kind = func->getAttrOfType<StringAttr>("bitnet.entry");
+        return kind && kind.getValue() != "main";
+      });
+  if (!isDecoder)
+    for (const std::string &option : options.decoderOptions)
+      emitWarning(UnknownLoc::get(module.getContext()))
+          << option
+          << " has no effect: the model is no decoder with a KV cache";
+  return success();
 }

@@ -21,6 +21,12 @@ llvm::Error checkFiles(const CompileOptions &options);
 /// entries have the bytes that are read of them.
 mlir::LogicalResult verifyModel(mlir::ModuleOp module);
 
+/// What IR that was read has settled already and the options say otherwise is
+/// an error, what they say in vain a warning.
+mlir::LogicalResult checkOptions(mlir::ModuleOp module, Phase phase,
+                                 const CompileOptions &options,
+                                 llvm::ArrayRef<TargetAttr> targets);
+
 } // namespace bitnet
 
 #endif // BITNET_LIB_PIPELINES_INPUTCHECKS_H

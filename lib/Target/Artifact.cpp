@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "bitnet/Target/Artifact.h"
+#include "bitnet/Target/OutputFile.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -273,22 +274,6 @@ static llvm::Error writeSections(SealedStream &stream, LinkedImage &image,
   return llvm::Error::success();
 }
 
-/// Writes the whole artifact to an open file.
-static llvm::Error writeFile(int descriptor, LinkedImage &image,
-                             llvm::StringRef imageBytes, const Payload &payload,
-                             const ArchiveSource &archive) {
-  llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/false);
-  SealedStream stream(os);
-  llvm::Error error =
-      writeSections(stream, image, imageBytes, payload, archive);
-  os.flush();
-  std::error_code code = os.error();
-  os.clear_error();
-  if (error)
-    return error;
-  return code ? llvm::errorCodeToError(code) : llvm::Error::success();
-}
-
 /// What the manifest cannot express must not be written.
 static llvm::Error checkKernels(const ArtifactManifest &manifest) {
   for (const ArtifactVariant &variant : manifest.variants) {
@@ -309,7 +294,7 @@ llvm::Error bitnet::writeArtifact(llvm::StringRef outputPath,
                                   const ArtifactManifest &manifest,
                                   llvm::StringRef tokenizerJson,
                                   const ArchiveSource &archive) {
-  // Renaming would replace a device or a pipe instead of writing to it.
+  // An artifact is mapped, so a pipe or a device holds none.
   llvm::sys::fs::file_status status;
   if (!llvm::sys::fs::status(outputPath, status) &&
       status.type() != llvm::sys::fs::file_type::regular_file)
@@ -324,19 +309,9 @@ llvm::Error bitnet::writeArtifact(llvm::StringRef outputPath,
       serializeManifest(manifest, archive.getBytes(), archive.getWeightBytes());
   payload.tokenizer = tokenizerJson;
   payload.kernels = serializeKernels(manifest);
-
-  llvm::Expected<llvm::sys::fs::TempFile> file =
-      llvm::sys::fs::TempFile::create(outputPath + ".%%%%%%.tmp",
-                                      llvm::sys::fs::all_all);
-  if (!file)
-    return llvm::createFileError(outputPath, file.takeError());
-  llvm::Error error =
-      writeFile(file->FD, *image, linkedImage.getBuffer(), payload, archive);
-  if (error) {
-    llvm::consumeError(file->discard());
-    return llvm::createFileError(outputPath, std::move(error));
-  }
-  if (llvm::Error error = file->keep(outputPath))
-    return llvm::createFileError(outputPath, std::move(error));
-  return llvm::Error::success();
+  return writeOutputFile(outputPath, [&](llvm::raw_pwrite_stream &os) {
+    SealedStream stream(os);
+    return writeSections(stream, *image, linkedImage.getBuffer(), payload,
+                         archive);
+  });
 }

@@ -10,15 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-bool parseCommandLine(int argc, char **argv, CommandLine &options,
-                      int &status) {
-  CLI::App app(
-      "Compiles a 1-bit or 1.58-bit network to native code.\n\n"
-      "Reads an ONNX model (external data beside it) and writes one file: a "
-      "shared\n"
-      "object with the code for each CPU level and the packed weights, which\n"
-      "bitnet-run executes.",
-      "bitnet-compile");
+static void addModelOptions(CLI::App &app, CommandLine &options) {
   app.footer(
       "Examples:\n"
       "  bitnet-compile decoder.onnx -o decoder.so --tokenizer=tokenizer.json\n"
@@ -40,13 +32,18 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
          "cortex-a76. CPUs are\n"
          "of one architecture; the best that a machine has is picked when it "
          "loads the\n"
-         "artifact. Default: the list of the machine at hand; x86-64-default "
+         "artifact, in whatever order they are listed. Default: the list of "
+         "the machine at hand; x86-64-default "
          "is\n"
          "x86-64,x86-64-v3,x86-64-v4+vnni, aarch64-default is\n"
          "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+i8mm+sve2. GPUs: "
          "vulkan, cuda[:sm_80|...]\n"
          "or rocm[:gfx90a|...], alone or behind CPUs of x86-64")
       ->option_text("LIST");
+}
+
+/// What only decoders heed.
+static void addDecoderOptions(CLI::App &app, CommandLine &options) {
   app.add_option("--tokenizer", options.tokenizer,
                  "a Hugging Face tokenizer.json to embed, so that bitnet-run "
                  "takes text")
@@ -66,6 +63,9 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
       ->capture_default_str()
       ->check(CLI::Range(int64_t(2), int64_t(4096)))
       ->option_text("N");
+}
+
+static void addPhaseOptions(CLI::App &app, CommandLine &options) {
   app.add_option(
          "--lowering", options.lowering,
          "the inner loop of low-bit matmuls: auto (the cost model), dot, "
@@ -84,8 +84,26 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
          "--report", options.report,
          "write layers recognised, bytes packed, time and memory of each phase")
       ->option_text("FILE.json");
+}
+
+bool parseCommandLine(int argc, char **argv, CommandLine &options,
+                      int &status) {
+  CLI::App app(
+      "Compiles a 1-bit or 1.58-bit network to native code.\n\n"
+      "Reads an ONNX model (external data beside it) and writes one file: a "
+      "shared\n"
+      "object with the code for each CPU level and the packed weights, which\n"
+      "bitnet-run executes.",
+      "bitnet-compile");
+  addModelOptions(app, options);
+  addDecoderOptions(app, options);
+  addPhaseOptions(app, options);
   try {
     app.parse(argc, argv);
+    for (const char *name :
+         {"--stop-token", "--max-context", "--prefill-chunk"})
+      if (app.count(name))
+        options.decoderOptions.push_back(name);
     return true;
   } catch (const CLI::Success &result) {
     status = app.exit(result);

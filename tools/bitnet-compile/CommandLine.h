@@ -18,6 +18,8 @@ struct CommandLine {
   std::string lowering = "auto", compileTo;
   std::vector<std::string> stopTokens;
   int64_t maxContext = 1024, chunk = 32;
+  /// Of --stop-token, --max-context and --prefill-chunk those that are given.
+  std::vector<std::string> decoderOptions;
 };
 
 /// Parses the command line. Returns true to go on; otherwise `status` is what

@@ -9,12 +9,11 @@
 #include "CommandLine.h"
 #include "bitnet/Pipelines/Compiler.h"
 #include "bitnet/Pipelines/Registration.h"
+#include "bitnet/Target/OutputFile.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -87,18 +86,13 @@ bool checkTokenizer(StringRef path) {
 }
 
 LogicalResult writeReport(StringRef path, const CompileReport &report) {
-  std::error_code code;
-  llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_None);
-  if (!code) {
-    file.os() << report.toJSON();
-    file.os().close();
-    code = file.os().error();
-    file.os().clear_error();
-  }
-  if (code)
-    return fail("cannot write the report '" + path + "': " + code.message()),
+  llvm::Error error = writeOutputFile(path, [&](llvm::raw_pwrite_stream &os) {
+    os << report.toJSON();
+    return llvm::Error::success();
+  });
+  if (error)
+    return fail("cannot write the report " + llvm::toString(std::move(error))),
            failure();
-  file.keep();
   return success();
 }
 
@@ -116,6 +110,7 @@ int main(int argc, char **argv) {
   options.report = line.report;
   options.tokenizer = line.tokenizer;
   options.stopTokens = line.stopTokens;
+  options.decoderOptions = line.decoderOptions;
   options.phases.maxContext = line.maxContext;
   options.chunk = std::min(line.chunk, line.maxContext);
   std::optional<Lowering> lowering = symbolizeLowering(line.lowering);
@@ -161,7 +156,7 @@ int main(int argc, char **argv) {
     return 1;
   progress.clear();
   if (!line.report.empty() && failed(writeReport(line.report, report))) {
-    llvm::sys::fs::remove(line.output);
+    removeOutputFile(line.output);
     return 1;
   }
   return 0;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include <unistd.h>
@@ -52,14 +53,32 @@ Array readNpy(const std::string &path) {
   return parseNpy(readFile(path), path);
 }
 
+/// Where symbolic links lead, whether something is there or not.
+static std::string followLinks(const std::string &path) {
+  std::filesystem::path place(path);
+  std::error_code code;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(place, code);
+       ++links)
+    place = place.parent_path() / std::filesystem::read_symlink(place, code);
+  return place.string();
+}
+
 void writeFile(const std::string &path, std::string_view bytes) {
-  std::string temporary = path + ".tmp" + std::to_string(getpid());
+  // Renaming would replace a link, or a pipe, instead of writing to it.
+  std::string place = followLinks(path);
+  std::error_code code;
+  if (std::filesystem::exists(place, code) &&
+      !std::filesystem::is_regular_file(place, code)) {
+    errno = EINVAL;
+    fail(path, "written, it is no regular file");
+  }
+  std::string temporary = place + ".tmp" + std::to_string(getpid());
   File file(fopen(temporary.c_str(), "wb"));
   if (!file)
     fail(path, "written");
   bool good = fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
   good &= fclose(file.release()) == 0;
-  if (good && rename(temporary.c_str(), path.c_str()) == 0)
+  if (good && rename(temporary.c_str(), place.c_str()) == 0)
     return;
   int error = errno;
   remove(temporary.c_str());

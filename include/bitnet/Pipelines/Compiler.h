@@ -26,6 +26,9 @@ struct CompileOptions {
   PhaseOptions phases;
   /// Tokens of a prefill chunk.
   int64_t chunk = 32;
+  /// Options that were given and mean something for decoders only, as they are
+  /// written: a warning names those that have no effect.
+  std::vector<std::string> decoderOptions;
 };
 
 /// What happened, for --report.
