@@ -24,6 +24,8 @@ void bitnet::buildRecognitionPipeline(OpPassManager &passes,
   passes.addPass(createRecognizeNorms());
   passes.addPass(createRecognizeConvolution());
   passes.addPass(createRecognizeQuantization());
+  // Of the graph's own arithmetic, before any of it is reassociated.
+  passes.addPass(createFoldThresholds());
   passes.addPass(createFuseEpilogues());
   passes.addPass(createRecognizeRotary());
   passes.addPass(createRecognizeAttention());

@@ -123,6 +123,33 @@ def RecognizeQuantization
   ];
 }
 
+def FoldThresholds : RecognitionPass<"bitnet-fold-thresholds", ""> {
+  let summary = "compare the sums of a layer with where a quantiser's levels begin";
+  let description = [{
+    Where constant scales, biases, a BatchNormalization, an activation function and
+    a quantiser of at most four levels follow the integer sums of a bitnet.linear,
+    the level is told by comparing the sums with a constant for each output and
+    level. Each op is monotone, in f32 too, so a level begins at one sum, which is
+    found by evaluating the ops: no sum gives another level than before. An
+    output whose level falls as its sum grows has a scale of -1.
+
+    ```mlir
+    %x = bitnet.linear ins(%q, %w, %scale : ...) quantized(%one, %sums : ...) outs(%0 : ...)
+    %n = onnx.BatchNormalization %x, %a, %b, %mean, %var : ...
+    %y = onnx.Sign %n : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    // becomes
+    %x = bitnet.linear ins(%q, %w, %signs : ...) quantized(%one, %sums : ...) outs(%0 : ...)
+    %0 = onnx.GreaterOrEqual %x, %zeros : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xi1>
+    %1 = onnx.Where %0, %c0, %c-1 : ...
+    %2 = onnx.GreaterOrEqual %x, %ones : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xi1>
+    %y = onnx.Where %2, %c1, %1 : ...
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFolded", "folded", "Number of layers whose sums are compared">
+  ];
+}
+
 def FuseEpilogues : RecognitionPass<"bitnet-fuse-epilogues", ""> {
   let summary = "fuse constant scales, biases and ReLU into bitnet.linear";
   let description = [{
