@@ -13,6 +13,7 @@ import itertools
 import torch
 
 import blocks
+import classifiers
 import huggingface
 from quantizers import Linear
 
@@ -268,5 +269,57 @@ def huggingfaces():
             )  # fmt: skip
 
 
+def text_inputs(batch, length):
+    mask = torch.ones(batch, length, dtype=torch.int64)
+    mask[1:, 2 * length // 3 :] = 0
+    kinds = torch.randint(0, 2, (batch, length))
+    return {"input_ids": torch.randint(0, 101, (batch, length)), "attention_mask": mask, "token_type_ids": kinds}
+
+
+def text_encoders():
+    tokens = {name: {0: "batch", 1: "length"} for name in ("input_ids", "attention_mask", "token_type_ids")}
+    names = ["scaled-row-bias", "online-through", "b1-token-127", "integer-row-bias", "weight-only-row", "binary-constant"]
+    for (row, name), (column, (exporter, opset)) in itertools.product(enumerate(names), enumerate(EXPORTERS)):
+        index = row + column
+        pooling, fused = ("first", "mean")[index % 2], index % 3 == 0
+        heads, layers = (4, 3, 6)[index % 3], 1 + index % 2
+        yield Case(
+            name=f"text-{name}-{heads}-{layers}-{pooling}-{'fused' if fused else 'plain'}-{exporter}{opset}",
+            family="classifier",
+            build=lambda name=name, options=dict(heads=heads, layers=layers, pooling=pooling, fused=fused): (
+                classifiers.TextEncoder(LINEARS[name], **options)
+            ),
+            samples=samples(text_inputs, [(2, 9), (1, 13), (3, 4)], True),
+            outputs=["out"], dynamic=tokens, exporter=exporter, opset=opset,
+            quick=(row, column) in ((0, 0), (1, 3)),
+        )  # fmt: skip
+
+
+def image_encoders():
+    """Transformers on patches, and convolutions."""
+    make = lambda size: lambda batch: {"x": torch.randn(batch, 3, size, size)}
+    networks = {
+        "patches-scaled": (16, lambda: classifiers.ImageEncoder(LINEARS["scaled"])),
+        "patches-online": (16, lambda: classifiers.ImageEncoder(LINEARS["online"], width=48, heads=3, layers=1)),
+        "patches-b1": (16, lambda: classifiers.ImageEncoder(LINEARS["b1-token-128"])),
+    }
+    for weights, activation in itertools.product(("ternary", "binary"), classifiers.ConvolutionNet.ACTIVATIONS):
+        build = lambda weights=weights, activation=activation: (
+            classifiers.ConvolutionNet(LINEARS["online"], weights, activation)
+        )
+        networks[f"convolutions-{weights}-{activation}"] = (24, build)
+    for (row, (name, (size, build))), (column, (exporter, opset)) in itertools.product(
+        enumerate(networks.items()), enumerate(EXPORTERS)
+    ):
+        dynamic = (row + column) % 2 == 0
+        yield Case(
+            name=f"image-{name}-{exporter}{opset}-{'dynamic' if dynamic else 'static'}",
+            family="classifier", build=build, samples=samples(make(size), [(2,), (1,), (5,)], dynamic),
+            outputs=["out"], dynamic={"x": {0: "batch"}} if dynamic else {}, exporter=exporter, opset=opset,
+            quick=(name, column) in (("patches-scaled", 0), ("convolutions-ternary-levels", 1), ("convolutions-binary-sign", 3)),
+        )  # fmt: skip
+
+
 def catalogue():
-    return [*extremes(), *perceptrons(), *transformers(False), *transformers(True), *huggingfaces()]
+    classifying = [*text_encoders(), *image_encoders()]
+    return [*classifying, *extremes(), *perceptrons(), *transformers(False), *transformers(True), *huggingfaces()]
