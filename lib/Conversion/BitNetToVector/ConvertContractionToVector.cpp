@@ -184,7 +184,7 @@ private:
 
   SmallVector<Value> offsetBy(SmallVector<Value> index, int64_t dim,
                               int64_t by) {
-    if (by)
+    if (by && dim >= 0)
       index[dim] = b->add(index[dim], by);
     return index;
   }
@@ -196,55 +196,76 @@ private:
     return b->toFloat(b->load(operand(i), indicesOf(i, index)));
   }
 
-  /// A single token streams the weights: fetches those of a later output.
+  /// Whether a single token streams the weights of rows of a known length.
+  bool isStream() {
+    return KernelBuilder::constant(extent(k)) &&
+           (m < 0 || KernelBuilder::constant(extent(m)) == 1);
+  }
+
+  int64_t weightBits() {
+    return cast<MemRefType>(operand(w).getType()).getElementTypeBitWidth();
+  }
+
+  /// Asks for the weights of a later visit: those of this one are being read.
   void prefetch(SmallVector<Value> index) {
-    std::optional<int64_t> depth = KernelBuilder::constant(extent(k));
-    bool isStream =
-        m < 0 || KernelBuilder::constant(extent(m)).value_or(0) == 1;
-    if (!isStream || !depth)
-      return;
-    int64_t rowBytes = llvm::divideCeil(
-        *depth *
-            cast<MemRefType>(operand(w).getType()).getElementTypeBitWidth(),
-        8);
-    index = offsetBy(index, n, llvm::divideCeil(prefetchBytes, rowBytes));
-    b->prefetch(operand(w), indicesOf(w, index));
+    int64_t rowBytes =
+        llvm::divideCeil(*KernelBuilder::constant(extent(k)) * weightBits(), 8);
+    int64_t rows =
+        llvm::alignTo(llvm::divideCeil(prefetchBytes, rowBytes), outputsAtOnce);
+    b->prefetch(operand(w), indicesOf(w, offsetBy(index, n, rows)));
   }
 
   /// How far ahead of a stream's loads weights are fetched.
-  static constexpr int64_t prefetchBytes = 8192;
+  static constexpr int64_t prefetchBytes = 8192, cacheLineBits = 512;
 
   /// tokens x count dot products along a contiguous K.
   void microDots(SmallVector<Value> index, int64_t tokens, int64_t count) {
-    Value depth = extent(k), bulk = b->mul(b->floorDiv(depth, lanes), lanes);
-    auto step = [&](Value i, ValueRange so, auto load) {
-      index[k] = i;
-      SmallVector<Value> rows, next(so);
-      for (int64_t o = 0; o < count; ++o) {
-        rows.push_back(load(w, offsetBy(index, n, o)));
-        prefetch(offsetBy(index, n, o));
-      }
-      for (int64_t t = 0; t < tokens; ++t) {
-        Value activation = load(a, offsetBy(index, m, t));
-        for (int64_t o = 0; o < count; ++o)
-          next[t * count + o] = b->fma(activation, rows[o], so[t * count + o]);
-      }
-      return next;
-    };
+    Value depth = extent(k);
     SmallVector<Value> sums(tokens * count,
                             b->zeroVector(lanes, b->getF32Type()));
-    sums =
-        b->reduce(b->index(0), bulk, lanes, sums, [&](Value i, ValueRange so) {
-          return step(i, so, [&](int64_t op, ArrayRef<Value> at) {
-            return vectorAt(op, at, lanes);
+    bool stream = isStream();
+    int64_t vectors =
+        stream ? std::max<int64_t>(cacheLineBits / (lanes * weightBits()), 1)
+               : 1;
+    Value from = b->index(0);
+    // A stream takes a cache line of each row at a time.
+    for (int64_t parts = vectors;; parts = 1) {
+      Value to = b->mul(b->floorDiv(depth, parts * lanes), parts * lanes);
+      sums =
+          b->reduce(from, to, parts * lanes, sums, [&](Value i, ValueRange so) {
+            SmallVector<Value> next(so);
+            for (int64_t o = 0; o < count; ++o) {
+              SmallVector<Value> row = offsetBy(index, n, o);
+              row[k] = i;
+              if (stream)
+                prefetch(row);
+              for (int64_t part = 0; part < parts; ++part)
+                for (int64_t t = 0; t < tokens; ++t) {
+                  SmallVector<Value> at =
+                      offsetBy(offsetBy(row, k, part * lanes), m, t);
+                  Value &sum = next[t * count + o];
+                  sum = b->fma(vectorAt(a, at, lanes), vectorAt(w, at, lanes),
+                               sum);
+                }
+            }
+            return next;
           });
-        });
+      from = to;
+      if (parts == 1)
+        break;
+    }
     for (Value &sum : sums)
       sum = b->sumLanes(sum);
-    sums = b->reduce(bulk, depth, 1, sums, [&](Value i, ValueRange so) {
-      return step(i, so, [&](int64_t op, ArrayRef<Value> at) {
-        return scalarAt(op, at);
-      });
+    sums = b->reduce(from, depth, 1, sums, [&](Value i, ValueRange so) {
+      SmallVector<Value> next(so);
+      index[k] = i;
+      for (int64_t t = 0; t < tokens; ++t)
+        for (int64_t o = 0; o < count; ++o) {
+          SmallVector<Value> at = offsetBy(offsetBy(index, n, o), m, t);
+          Value &sum = next[t * count + o];
+          sum = b->fma(scalarAt(a, at), scalarAt(w, at), sum);
+        }
+      return next;
     });
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t o = 0; o < count; ++o)

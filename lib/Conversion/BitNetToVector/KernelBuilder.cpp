@@ -73,7 +73,7 @@ void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
 
 void KernelBuilder::prefetch(Value memref, ValueRange indices) {
   create<memref::PrefetchOp>(memref, indices, /*isWrite=*/false,
-                             /*locality=*/3, /*isData=*/true);
+                             /*locality=*/2, /*isData=*/true);
 }
 
 Value KernelBuilder::maximum(Value value, Value low) {

@@ -287,14 +287,38 @@ private:
                        b.mul(vector, b.mul(laneRows, packing.getUnit())));
     return b.reduce(first, last, 1, initial, [&](Value block, ValueRange so) {
       Value offset = b.add(base, b.mul(block, blockBytes));
-      if (tile.tokens == 1)
-        b.prefetch(op.weight, b.add(offset, prefetchBytes));
       Value k = b.mul(block, packing.getBlock());
-      if (inner.unit() == packing.getUnit())
-        return inner.block(loadWeights(offset, tile.vectors), k, 0, so);
-      auto [low, high] = loadHalves(offset, tile.vectors);
-      return inner.block(high, k, 4, inner.block(low, k, 0, so));
+      SmallVector<Value> next;
+      if (inner.unit() == packing.getUnit()) {
+        next = inner.block(loadWeights(offset, tile.vectors), k, 0, so);
+      } else {
+        auto [low, high] = loadHalves(offset, tile.vectors);
+        next = inner.block(high, k, 4, inner.block(low, k, 0, so));
+      }
+      if (tile.tokens == 1)
+        prefetchBlock(offset, tile.vectors);
+      return next;
     });
+  }
+
+  /// Asks for the bytes that a block some way ahead will read. The machine
+  /// queues few requests: they are spread over the work of the block, the end
+  /// of which is where the builder inserts, and its offset its begin.
+  void prefetchBlock(Value offset, int64_t vectors) {
+    Block *body = b.getInsertionBlock();
+    auto first =
+        offset.getDefiningOp() && offset.getDefiningOp()->getBlock() == body
+            ? std::next(offset.getDefiningOp()->getIterator())
+            : body->begin();
+    int64_t bytes = vectors * lanes * packing.getUnit();
+    int64_t lines = llvm::divideCeil(bytes, cacheLine);
+    int64_t ops = std::distance(first, b.getInsertionPoint());
+    OpBuilder::InsertionGuard guard(b);
+    for (int64_t line = 0; line < lines; ++line) {
+      b.setInsertionPoint(body, first);
+      b.prefetch(op.weight, b.add(offset, prefetchBytes + line * cacheLine));
+      std::advance(first, ops / lines);
+    }
   }
 
   /// The packing's bytes, a vector at a time.
@@ -434,7 +458,7 @@ private:
   }
 
   /// How far ahead of the loads of a decode step weights are fetched.
-  static constexpr int64_t prefetchBytes = 8192;
+  static constexpr int64_t prefetchBytes = 6144, cacheLine = 64;
 
   KernelBuilder &b;
   const LowBitMatmul &op;
