@@ -62,6 +62,8 @@ public:
           buildPackedPhase(manager, phaseOptions);
         })))
       return failure();
+    if (phase == Phase::Packed)
+      recordWork(*module);
     if (options.stopAfter <= Phase::Packed)
       return writeModule(*module);
     return options.stopAfter == Phase::Artifact ? emitArtifact()
@@ -184,7 +186,6 @@ private:
         }
         layers.otherOps += isa<linalg::LinalgOp>(op);
       });
-      recordMultiplyAdds(func);
       report.entries.push_back(layers);
     }
   }

@@ -65,10 +65,9 @@ void bitnet::recordElementTypes(ModuleOp module) {
 static int64_t countMultiplyAdds(Operation *op) {
   if (isa<LinearOp, MatmulOp>(op)) {
     auto result = cast<ShapedType>(op->getResult(0).getType());
-    auto lhs = cast<ShapedType>(op->getOperand(0).getType());
-    if (!result.hasStaticShape() || lhs.isDynamicDim(lhs.getRank() - 1))
-      return 0;
-    return result.getNumElements() * lhs.getDimSize(lhs.getRank() - 1);
+    auto linear = dyn_cast<LinearOp>(op);
+    int64_t columns = linear ? linear.getK() : cast<MatmulOp>(op).getK();
+    return result.hasStaticShape() ? result.getNumElements() * columns : 0;
   }
   auto contraction = dyn_cast<linalg::LinalgOp>(op);
   if (!contraction || !linalg::isaContractionOpInterface(contraction))
@@ -79,11 +78,30 @@ static int64_t countMultiplyAdds(Operation *op) {
   return product;
 }
 
-void bitnet::recordMultiplyAdds(func::FuncOp entry) {
-  int64_t total = 0;
-  entry.walk([&](Operation *op) { total += countMultiplyAdds(op); });
-  Builder b(entry.getContext());
-  entry->setAttr("bitnet.macs", b.getI64IntegerAttr(total));
+/// Whether the op reads all of an operand: a screened head does not, nor does a
+/// gather, which takes elements of a table out of its body.
+static bool readsWhole(OpOperand &use) {
+  return !isa<TopLogitsOp, tensor::ExtractOp>(use.getOwner());
+}
+
+void bitnet::recordWork(ModuleOp module) {
+  Builder b(module.getContext());
+  for (auto entry : module.getOps<func::FuncOp>()) {
+    int64_t macs = 0, bytes = 0;
+    llvm::SmallDenseSet<StringAttr> read;
+    entry.walk([&](Operation *op) {
+      macs += countMultiplyAdds(op);
+      auto archive = dyn_cast<ArchiveOp>(op);
+      if (!archive || llvm::none_of(op->getUses(), readsWhole) ||
+          !read.insert(archive.getEntryAttr()).second)
+        return;
+      auto type = cast<ShapedType>(archive.getType());
+      bytes += type.getNumElements() *
+               llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    });
+    entry->setAttr("bitnet.macs", b.getI64IntegerAttr(macs));
+    entry->setAttr("bitnet.weight_bytes", b.getI64IntegerAttr(bytes));
+  }
 }
 
 static ArtifactTensor describe(Type type, DictionaryAttr attrs) {
@@ -137,11 +155,17 @@ FailureOr<ArtifactManifest> bitnet::buildManifest(ModuleOp module) {
       continue;
     ArtifactEntry entry;
     entry.name = func.getName().str();
-    entry.kind = kind.getValue() == "main" ? BN_ENTRY_MAIN : BN_ENTRY_CACHED;
+    entry.kind = llvm::StringSwitch<bn_entry_kind>(kind.getValue())
+                     .Case("main", BN_ENTRY_MAIN)
+                     .Case("fill", BN_ENTRY_FILL)
+                     .Case("top", BN_ENTRY_TOP)
+                     .Default(BN_ENTRY_CACHED);
     if (auto bytes = func->getAttrOfType<IntegerAttr>("bitnet.workspace"))
       entry.workspaceBytes = bytes.getInt();
     if (auto macs = func->getAttrOfType<IntegerAttr>("bitnet.macs"))
       entry.macs = macs.getInt();
+    if (auto bytes = func->getAttrOfType<IntegerAttr>("bitnet.weight_bytes"))
+      entry.weightBytes = bytes.getInt();
     // The archive and the workspace come first.
     for (unsigned i = 2; i < func.getNumArguments(); ++i)
       if (isa<MemRefType>(func.getArgumentTypes()[i]) &&
@@ -151,14 +175,16 @@ FailureOr<ArtifactManifest> bitnet::buildManifest(ModuleOp module) {
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       entry.outputs.push_back(
           describe(func.getResultTypes()[i], func.getResultAttrDict(i)));
-    if (entry.kind == BN_ENTRY_CACHED) {
+    if (entry.kind != BN_ENTRY_MAIN) {
       describeStates(func, manifest);
-      if (entry.inputs.size() != 1 || entry.outputs.size() != 1 ||
+      size_t count = entry.kind == BN_ENTRY_TOP ? 2 : 1;
+      if (entry.inputs.size() != count || entry.outputs.size() != count ||
           entry.inputs[0].dims.size() != 2 || entry.outputs[0].dims.empty())
         return func.emitError(
-            "a cached entry must map tokens [1, S] to logits");
+            "an entry of a decoder must map tokens [1, S] to logits");
       entry.tokens = entry.inputs[0].dims[1].extent;
-      manifest.vocabulary = entry.outputs[0].dims.back().extent;
+      if (entry.kind == BN_ENTRY_CACHED)
+        manifest.vocabulary = entry.outputs[0].dims.back().extent;
     }
     manifest.entries.push_back(std::move(entry));
   }

@@ -104,6 +104,11 @@ LoopsOptions bitnet::getLoopsOptions(bool forDevice) {
 void bitnet::buildPackedPhase(OpPassManager &manager,
                               const PhaseOptions &options) {
   manager.addPass(createNarrowConstants());
+  DeriveEntriesOptions derived;
+  // A device reads the whole head in no time.
+  derived.screens = !options.forDevice;
+  manager.addPass(createDeriveEntries(derived));
+  manager.addPass(createCanonicalizerPass());
   manager.addPass(createFuseRescale());
   LayoutOptions layout;
   layout.lowering = options.lowering;

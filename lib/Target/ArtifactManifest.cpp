@@ -91,6 +91,7 @@ public:
     i64(entry.tokens);
     u64(entry.workspaceBytes);
     u64(entry.macs);
+    u64(entry.weightBytes);
     auto write = [&](const ArtifactTensor &value) { tensor(value); };
     list(entry.inputs, write);
     list(entry.outputs, write);

@@ -35,6 +35,7 @@ class EntryInfo(Structure):
         ("tokens", c_int64),
         ("workspace_bytes", c_uint64),
         ("macs", c_uint64),
+        ("weight_bytes", c_uint64),
         ("input_count", c_uint32),
         ("output_count", c_uint32),
         ("inputs", POINTER(TensorInfo)),
@@ -111,6 +112,11 @@ _RUNTIME = {
         c_int32,
         [c_void_p, POINTER(c_int64), c_int64, POINTER(POINTER(c_float)), POINTER(c_float), _STATUS],
     ),
+    "bn_session_append_top": (
+        c_int32,
+        [c_void_p, POINTER(c_int64), c_int64, c_int64, POINTER(POINTER(c_float)), _STATUS],
+    ),
+    "bn_session_weight_bytes": (c_uint64, [c_void_p]),
     "bn_session_position": (c_int64, [c_void_p]),
     "bn_session_rewind": (c_int32, [c_void_p, c_int64, _STATUS]),
 }

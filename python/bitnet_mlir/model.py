@@ -230,32 +230,44 @@ class Session:
         )
         return {output.name.decode(): _copy(output) for output in outputs[: len(self.model.outputs)]}
 
-    def append(self, tokens: Sequence[int], *, all_logits: bool = False) -> np.ndarray:
+    def append(self, tokens: Sequence[int], *, all_logits: bool = False, top_k: int = 0) -> np.ndarray:
         """Appends tokens to a decoder's cache.
+
+        Args:
+            all_logits: the logits after each token are wanted.
+            top_k: only so many of the largest logits are wanted, which may read
+                less of the model; 0 is all.
 
         Returns:
             float32 logits [vocabulary] after the last token, or [tokens,
-            vocabulary] after each with `all_logits`.
+            vocabulary] after each with `all_logits`. With `top_k`, one that is not
+            among the largest is right or -inf.
 
         Raises:
             ArgumentError: a token out of the vocabulary, or more tokens than the
-                cache holds; the cache is then unchanged.
+                cache holds; the cache is then unchanged. Both `all_logits` and
+                `top_k`, or a negative one.
             ArtifactError: the model is no decoder with a cache.
         """
+        if top_k < 0 or (top_k and all_logits):
+            raise ArgumentError(f"top_k is 0 or more, and 0 with all_logits, got {top_k}")
         ids = np.ascontiguousarray(tokens, dtype=np.int64).ravel()
         vocabulary = self.model.vocabulary
         every = np.empty((len(ids), vocabulary), np.float32) if all_logits else None
         logits = ctypes.POINTER(ctypes.c_float)()
         floats = ctypes.POINTER(ctypes.c_float)
-        _native.check(
-            self._library.bn_session_append,
-            self._handle,
-            ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)),
-            len(ids),
-            ctypes.byref(logits),
-            every.ctypes.data_as(floats) if all_logits else None,
-        )
+        given = (self._handle, ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), len(ids))
+        if top_k:
+            _native.check(self._library.bn_session_append_top, *given, top_k, ctypes.byref(logits))
+        else:
+            every_data = every.ctypes.data_as(floats) if all_logits else None
+            _native.check(self._library.bn_session_append, *given, ctypes.byref(logits), every_data)
         return every if all_logits else np.ctypeslib.as_array(logits, (vocabulary,)).copy()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that the last token appended read; 0 where not known."""
+        return self._library.bn_session_weight_bytes(self._handle)
 
     @property
     def position(self) -> int:
@@ -334,7 +346,7 @@ class Generation(Iterator[Token]):
         # A prompt that does not fit is an error, a text that fills the cache ends.
         if self._left == 0 or (full and self._next is not self.prompt):
             raise StopIteration
-        token = self._sampler.choose(self._session.append(self._next))
+        token = self._sampler.choose(self._session.append(self._next, top_k=self._sampler.considered))
         if token in self._stops:
             self._left = 0
             raise StopIteration

@@ -36,6 +36,11 @@ class Sampler:
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
         self._random = np.random.default_rng(seed)
 
+    @property
+    def considered(self) -> int:
+        """How many of the largest logits `choose` looks at; 0 is all."""
+        return 1 if self.temperature == 0 else self.top_k
+
     def choose(self, logits: np.ndarray) -> int:
         """A token for float32 logits of shape [vocabulary].
 

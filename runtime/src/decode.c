@@ -57,31 +57,71 @@ static int32_t check_tokens(const bn_session *session, const int64_t *tokens,
   return BN_OK;
 }
 
+/* What a caller of append wants of the logits. */
+typedef struct wanted_logits {
+  int64_t top_k; /* of the last token; 0: all */
+  float *all;    /* where those of every token go, or NULL */
+} wanted_logits;
+
+/* The entry for the next of `remaining` tokens. Logits that nobody asked for
+   are not computed, where the artifact has an entry without them. */
+static const bn_chunk *choose_entry(const bn_session *session, int64_t position,
+                                    int64_t remaining,
+                                    const wanted_logits *wanted) {
+  const bn_chunk *fill = &session->fill;
+  int64_t room = session->model->manifest.info.max_context - position;
+  if (!wanted->all && fill->tokens && fill->tokens <= room &&
+      remaining - 1 > fill->tokens / 8)
+    return fill;
+  if (wanted->top_k && remaining == 1 && session->top.tokens)
+    return &session->top;
+  return choose_chunk(session, position, remaining);
+}
+
+/* How many of the remaining tokens an entry takes. The last one's logits come
+   from an entry that has some. */
+static int64_t count_taken(const bn_session *session, const bn_chunk *chunk,
+                           int64_t remaining) {
+  int64_t most = chunk == &session->fill ? remaining - 1 : remaining;
+  return chunk->tokens < most ? chunk->tokens : most;
+}
+
 /* Runs `count` tokens, at most the chunk's, and gives where the logits' rows
    are, for bn_session_read. */
 static int32_t run_chunk(bn_session *session, const bn_chunk *chunk,
                          const int64_t *tokens, int64_t count, int64_t position,
-                         const float **rows, bn_status *status) {
+                         int64_t top_k, const float **rows, bn_status *status) {
+  const bn_entry_info *entry =
+      &session->model->manifest.info.entries[chunk->entry];
   memset(session->chunk_tokens, 0, (size_t)chunk->tokens * sizeof(int64_t));
   memcpy(session->chunk_tokens, tokens, (size_t)count * sizeof(int64_t));
   session->inputs[0].data = session->chunk_tokens;
   session->inputs[0].shape[0] = 1;
   session->inputs[0].shape[1] = chunk->tokens;
+  if (entry->kind == BN_ENTRY_TOP) {
+    session->inputs[1].data = &top_k;
+    session->inputs[1].shape[0] = 1;
+  }
   int32_t code = bn_session_call(session, chunk->entry, position, status);
   if (code)
     return code;
+  session->weight_bytes = entry->weight_bytes;
   *rows = session->outputs[0].data;
   if (!*rows)
     return bn_report(status, BN_FAILED, "entry '%s' gave no logits",
-                     session->model->manifest.info.entries[chunk->entry].name);
-  return BN_OK;
+                     entry->name);
+  if (entry->kind != BN_ENTRY_TOP)
+    return BN_OK;
+  uint64_t read = 0;
+  code = bn_session_read(session, &read, session->outputs[1].data, sizeof(read),
+                         status);
+  session->weight_bytes += read;
+  return code;
 }
 
-int32_t bn_session_append(bn_session *session, const int64_t *tokens,
-                          int64_t count, const float **logits,
-                          float *all_logits, bn_status *status) {
-  if (!session)
-    return bn_report(status, BN_INVALID, "bn_session_append: a NULL argument");
+static int32_t append(bn_session *session, const int64_t *tokens, int64_t count,
+                      const wanted_logits *wanted, const float **logits,
+                      bn_status *status) {
   int32_t code = check_tokens(session, tokens, count, status);
   if (code)
     return code;
@@ -89,20 +129,21 @@ int32_t bn_session_append(bn_session *session, const int64_t *tokens,
   size_t row_bytes = (size_t)vocabulary * sizeof(float);
   for (int64_t done = 0; done < count;) {
     int64_t position = session->position + done;
-    const bn_chunk *chunk = choose_chunk(session, position, count - done);
+    const bn_chunk *chunk =
+        choose_entry(session, position, count - done, wanted);
     if (!chunk)
       return bn_report(status, BN_UNSUPPORTED,
                        "no entry of the artifact fits the last %lld tokens of "
                        "the context",
                        (long long)(count - done));
-    int64_t taken = chunk->tokens < count - done ? chunk->tokens : count - done;
+    int64_t taken = count_taken(session, chunk, count - done);
     const float *rows = NULL;
-    code = run_chunk(session, chunk, tokens + done, taken, position, &rows,
-                     status);
+    code = run_chunk(session, chunk, tokens + done, taken, position,
+                     wanted->top_k, &rows, status);
     if (code)
       return code;
-    if (all_logits)
-      code = bn_session_read(session, all_logits + done * vocabulary, rows,
+    if (wanted->all)
+      code = bn_session_read(session, wanted->all + done * vocabulary, rows,
                              (size_t)taken * row_bytes, status);
     done += taken;
     if (!code && done == count)
@@ -116,6 +157,34 @@ int32_t bn_session_append(bn_session *session, const int64_t *tokens,
   if (logits)
     *logits = session->logits;
   return bn_succeed(status);
+}
+
+int32_t bn_session_append(bn_session *session, const int64_t *tokens,
+                          int64_t count, const float **logits,
+                          float *all_logits, bn_status *status) {
+  if (!session)
+    return bn_report(status, BN_INVALID, "bn_session_append: a NULL argument");
+  wanted_logits wanted = {.all = all_logits};
+  return append(session, tokens, count, &wanted, logits, status);
+}
+
+int32_t bn_session_append_top(bn_session *session, const int64_t *tokens,
+                              int64_t count, int64_t top_k,
+                              const float **logits, bn_status *status) {
+  if (!session)
+    return bn_report(status, BN_INVALID,
+                     "bn_session_append_top: a NULL argument");
+  if (top_k < 1)
+    return bn_report(status, BN_INVALID,
+                     "the %lld largest logits are asked for; expected at least "
+                     "1",
+                     (long long)top_k);
+  wanted_logits wanted = {.top_k = top_k};
+  return append(session, tokens, count, &wanted, logits, status);
+}
+
+uint64_t bn_session_weight_bytes(const bn_session *session) {
+  return session->weight_bytes;
 }
 
 int64_t bn_session_position(const bn_session *session) {

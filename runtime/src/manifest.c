@@ -127,20 +127,30 @@ static const bn_tensor_info *read_tensors(reader *reader, uint32_t *count) {
   return tensors;
 }
 
+static bool is_tensor(const bn_tensor_info *tensor, uint32_t dtype,
+                      uint32_t rank) {
+  return tensor->dtype == dtype && tensor->rank == rank;
+}
+
 /* What session.c relies on. */
-static void check_cached_entry(reader *reader, const bn_entry_info *entry) {
+static void check_decoder_entry(reader *reader, const bn_entry_info *entry) {
   const bn_model_info *info = &reader->manifest->info;
-  if (entry->tokens < 1 || entry->input_count != 1 ||
-      entry->output_count != 1 || entry->inputs[0].dtype != DTYPE_INT64 ||
-      entry->inputs[0].rank != 2 || entry->outputs[0].dtype != DTYPE_FLOAT ||
-      entry->outputs[0].rank != 3 || info->vocabulary < 1 ||
-      info->max_context < 1 || entry->tokens > info->max_context)
-    set_fault(reader, "a cached entry does not map tokens to logits");
+  uint32_t count = entry->kind == BN_ENTRY_TOP ? 2 : 1;
+  bool good = entry->tokens >= 1 && entry->tokens <= info->max_context &&
+              info->vocabulary >= 1 && entry->input_count == count &&
+              entry->output_count == count &&
+              is_tensor(&entry->inputs[0], DTYPE_INT64, 2) &&
+              is_tensor(&entry->outputs[0], DTYPE_FLOAT, 3);
+  if (good && entry->kind == BN_ENTRY_TOP)
+    good = entry->tokens == 1 && is_tensor(&entry->inputs[1], DTYPE_INT64, 1) &&
+           is_tensor(&entry->outputs[1], DTYPE_INT64, 1);
+  if (!good)
+    set_fault(reader, "an entry of a decoder does not map tokens to logits");
 }
 
 static void read_entries(reader *reader) {
   bn_model_info *info = &reader->manifest->info;
-  info->entry_count = read_count(reader, MINIMUM_STRING + 36);
+  info->entry_count = read_count(reader, MINIMUM_STRING + 44);
   bn_entry_info *entries =
       allocate(reader, info->entry_count, sizeof(bn_entry_info));
   info->entries = entries;
@@ -151,10 +161,11 @@ static void read_entries(reader *reader) {
     entry->tokens = read_i64(reader);
     entry->workspace_bytes = read_u64(reader);
     entry->macs = read_u64(reader);
+    entry->weight_bytes = read_u64(reader);
     entry->inputs = read_tensors(reader, &entry->input_count);
     entry->outputs = read_tensors(reader, &entry->output_count);
-    if (entry->kind == BN_ENTRY_CACHED && !reader->fault)
-      check_cached_entry(reader, entry);
+    if (entry->kind != BN_ENTRY_MAIN && !reader->fault)
+      check_decoder_entry(reader, entry);
   }
 }
 
@@ -186,7 +197,7 @@ static const bn_kernel *read_kernels(reader *reader, bn_variant_info *variant) {
   variant->device = read_u32(reader);
   if (variant->device > BN_DEVICE_ROCM)
     set_fault(reader, "a variant is for an unknown device");
-  variant->kernel_count = read_count(reader, MINIMUM_STRING + 36);
+  variant->kernel_count = read_count(reader, MINIMUM_STRING + 44);
   if (variant->device == BN_DEVICE_NONE && variant->kernel_count)
     set_fault(reader, "a variant has kernels but no device");
   bn_kernel *kernels =

@@ -152,9 +152,15 @@ static int32_t prepare_calls(bn_session *session, bn_status *status) {
     const bn_entry_info *entry = &info->entries[i];
     inputs = entry->input_count > inputs ? entry->input_count : inputs;
     outputs = entry->output_count > outputs ? entry->output_count : outputs;
-    if (entry->kind != BN_ENTRY_CACHED)
+    if (entry->kind == BN_ENTRY_MAIN)
       continue;
     largest = entry->tokens > largest ? entry->tokens : largest;
+    if (entry->kind == BN_ENTRY_FILL)
+      session->fill = (bn_chunk){i, entry->tokens};
+    if (entry->kind == BN_ENTRY_TOP)
+      session->top = (bn_chunk){i, entry->tokens};
+    if (entry->kind != BN_ENTRY_CACHED)
+      continue;
     uint32_t at = session->chunk_count++;
     for (; at > 0 && session->chunks[at - 1].tokens < entry->tokens; --at)
       session->chunks[at] = session->chunks[at - 1];

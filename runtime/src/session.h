@@ -12,7 +12,7 @@
 #include "model.h"
 #include "thread_pool.h"
 
-/* A cached entry and how many tokens it takes. */
+/* An entry of a decoder and how many tokens it takes: 0 where there is none. */
 typedef struct bn_chunk {
   uint32_t entry;
   int64_t tokens;
@@ -52,6 +52,8 @@ struct bn_session {
   bn_buffer *inputs, *outputs; /* of the call under way */
   bn_chunk *chunks;            /* the cached entries, the largest first */
   uint32_t chunk_count;
+  bn_chunk fill, top;    /* without logits; with the largest of them */
+  uint64_t weight_bytes; /* that the last token read */
   int64_t *chunk_tokens; /* room for the largest chunk's token ids */
   int64_t position;
 };

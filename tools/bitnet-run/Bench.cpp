@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <numeric>
 #include <optional>
 
 namespace bitnet::run {
@@ -75,16 +76,18 @@ void measureDecoder(const BenchOptions &options, Decoder &decoder,
     state = state * 6364136223846793005u + 1442695040888963407u;
     tokens.push_back(int64_t((state >> 33) % uint64_t(vocabulary)));
   }
-  std::vector<double> prefill, decode;
+  std::vector<double> prefill, decode, bytes;
   // The first repetition warms caches and clocks and does not count.
   for (int repetition = 0; repetition <= options.repetitions; ++repetition) {
     decoder.rewind(0);
     auto begin = std::chrono::steady_clock::now();
-    decoder.append(tokens.data(), result.lengths.prompt);
+    decoder.appendTop(tokens.data(), result.lengths.prompt, 1);
     double prefillSeconds = secondsSince(begin);
     begin = std::chrono::steady_clock::now();
-    for (int64_t i = 0; i < result.lengths.generated; ++i)
-      decoder.append(&tokens[size_t(result.lengths.prompt + i)], 1);
+    for (int64_t i = 0; i < result.lengths.generated; ++i) {
+      decoder.appendTop(&tokens[size_t(result.lengths.prompt + i)], 1, 1);
+      bytes.push_back(decoder.weightBytes());
+    }
     double decodeSeconds = secondsSince(begin);
     if (repetition == 0)
       continue;
@@ -93,6 +96,8 @@ void measureDecoder(const BenchOptions &options, Decoder &decoder,
   }
   result.prefillTokensPerSecond = median(prefill);
   result.decodeTokensPerSecond = median(decode);
+  result.decodeBytesPerToken =
+      std::accumulate(bytes.begin(), bytes.end(), 0.0) / double(bytes.size());
 }
 
 std::string jsonReport(const Result &result) {
@@ -144,13 +149,15 @@ std::string plainReport(const Result &result) {
   return report;
 }
 
-/// Multiply-adds a token of the entry that reads the most tokens at a time.
+/// Multiply-adds a token of the entry that reads a prompt: the one without
+/// logits, or that which takes the most tokens.
 std::optional<double> macsPerToken(const bn_model_info &info) {
   const bn_entry_info *longest = nullptr;
   for (uint32_t i = 0; i < info.entry_count; ++i) {
     const bn_entry_info &entry = info.entries[i];
-    if (entry.kind == BN_ENTRY_CACHED && entry.macs > 0 &&
-        (!longest || entry.tokens > longest->tokens))
+    if (entry.kind != BN_ENTRY_MAIN && entry.macs > 0 &&
+        (!longest || entry.kind == BN_ENTRY_FILL ||
+         (longest->kind != BN_ENTRY_FILL && entry.tokens > longest->tokens)))
       longest = &entry;
   }
   if (!longest)
@@ -174,11 +181,12 @@ void bench(const BenchOptions &options) {
   result.threads = session.threads();
   result.lengths = fit(options, *decoder);
   measureDecoder(options, *decoder, result);
-  // A token reads every weight once, and the cache up to its position.
+  // A token reads weights, and the cache up to its position.
   double meanPosition =
       double(result.lengths.prompt) + double(result.lengths.generated - 1) / 2;
-  result.decodeBytesPerToken =
-      double(model.info().weight_bytes) + decoder->cacheBytes(meanPosition);
+  if (result.decodeBytesPerToken == 0)
+    result.decodeBytesPerToken = double(model.info().weight_bytes);
+  result.decodeBytesPerToken += decoder->cacheBytes(meanPosition);
   result.limits = measureLimits(session);
   result.prefillMacsPerToken = macsPerToken(model.info());
   print(options.json ? jsonReport(result) : plainReport(result));

@@ -14,6 +14,10 @@ namespace bitnet::run {
 
 Decoder::~Decoder() = default;
 
+const float *Decoder::appendTop(const int64_t *tokens, int64_t count, int64_t) {
+  return append(tokens, count);
+}
+
 bool hasCachedEntries(const bn_model_info &info) {
   for (uint32_t i = 0; i < info.entry_count; ++i)
     if (info.entries[i].kind == BN_ENTRY_CACHED)
@@ -36,6 +40,18 @@ public:
                             &status),
           status);
     return logits;
+  }
+  const float *appendTop(const int64_t *tokens, int64_t count,
+                         int64_t topK) override {
+    const float *logits = nullptr;
+    bn_status status = {};
+    check(bn_session_append_top(session.handle(), tokens, count, topK, &logits,
+                                &status),
+          status);
+    return logits;
+  }
+  double weightBytes() const override {
+    return double(bn_session_weight_bytes(session.handle()));
   }
   int64_t position() const override {
     return bn_session_position(session.handle());

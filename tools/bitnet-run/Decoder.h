@@ -35,6 +35,10 @@ public:
   /// call. `all`, if given, receives those after each: [count, vocabulary].
   virtual const float *append(const int64_t *tokens, int64_t count,
                               float *all = nullptr) = 0;
+  /// The same for callers who look at the `topK` largest logits only; another
+  /// may be -infinity.
+  virtual const float *appendTop(const int64_t *tokens, int64_t count,
+                                 int64_t topK);
   virtual int64_t position() const = 0;
   /// Forgets all tokens from `position` on.
   virtual void rewind(int64_t position) = 0;
@@ -44,6 +48,8 @@ public:
   virtual int64_t maxContext() const = 0;
   /// How many tokens are best read at a time.
   virtual int64_t chunk() const = 0;
+  /// Bytes of weights that the last token read, 0 where that is not known.
+  virtual double weightBytes() const { return 0; }
   /// Bytes of cache that reading one token at this position takes from memory.
   virtual double cacheBytes(double position) const = 0;
 };

@@ -101,8 +101,12 @@ void generate(const GenerateOptions &options) {
     text.emplace(*tokenizer);
   int64_t written = 0;
   if (options.maxTokens > 0) {
-    const float *logits =
-        decoder->append(prompt.data(), int64_t(prompt.size()));
+    auto append = [&](const int64_t *tokens, int64_t count) {
+      int64_t considered = sampler.considered();
+      return considered ? decoder->appendTop(tokens, count, considered)
+                        : decoder->append(tokens, count);
+    };
+    const float *logits = append(prompt.data(), int64_t(prompt.size()));
     while (true) {
       int64_t token = sampler.choose(logits, decoder->vocabulary());
       if (isStop(info, token))
@@ -116,7 +120,7 @@ void generate(const GenerateOptions &options) {
           (decoder->maxContext() > 0 &&
            decoder->position() == decoder->maxContext()))
         break;
-      logits = decoder->append(&token, 1);
+      logits = append(&token, 1);
     }
   }
   print((text ? text->finish() : "") + "\n");

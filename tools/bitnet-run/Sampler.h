@@ -26,6 +26,11 @@ public:
   Sampler(const SamplingOptions &options, uint64_t seed)
       : options(options), generator(seed) {}
 
+  /// How many of the largest logits `choose` looks at; 0: all.
+  int64_t considered() const {
+    return options.temperature == 0 ? 1 : options.topK;
+  }
+
   /// Throws Error where a logit is not a number.
   int64_t choose(const float *logits, int64_t count);
 

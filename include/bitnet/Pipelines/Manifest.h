@@ -23,8 +23,9 @@ uint32_t getDataType(mlir::Type type);
 void recordElementTypes(mlir::ModuleOp module);
 
 /// Notes how many multiply-adds the matmuls of static shapes take in a call of
-/// the entry, as `bitnet.macs`: for a module of the bitnet or packed phase.
-void recordMultiplyAdds(mlir::func::FuncOp entry);
+/// each entry, as `bitnet.macs`, and how many bytes of the archive it reads, as
+/// `bitnet.weight_bytes`: for a module at the end of the packed phase.
+void recordWork(mlir::ModuleOp module);
 
 /// The manifest of a module at the end of the loops phase, without the triple,
 /// variants and stop tokens.

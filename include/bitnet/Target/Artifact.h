@@ -78,6 +78,8 @@ struct ArtifactEntry {
   int64_t tokens = 0; // of a cached entry
   uint64_t workspaceBytes = 0;
   uint64_t macs = 0; // multiply-adds of a call's matmuls; 0: unknown
+  /// Bytes of the archive that a call reads; of a screened head nothing.
+  uint64_t weightBytes = 0;
   std::vector<ArtifactTensor> inputs, outputs;
 };
 

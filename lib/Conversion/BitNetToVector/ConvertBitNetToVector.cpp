@@ -52,6 +52,7 @@ struct ConvertBitNetToVector
         .Case([&](RotaryOp op) { return lowerRotary(b, op); })
         .Case([&](CacheUpdateOp op) { return lowerCacheUpdate(b, op); })
         .Case([&](AttentionOp op) { return lowerAttention(b, op, target); })
+        .Case([&](TopLogitsOp op) { return lowerTopLogits(b, op, target); })
         .Case([&](PrepareOp op) { return lowerPrepare(b, op); })
         .Case<LinearOp, MatmulOp>([&](auto op) -> LogicalResult {
           if (!op.getPacking())

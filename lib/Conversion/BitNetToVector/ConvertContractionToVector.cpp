@@ -8,6 +8,7 @@
 #include "bitnet/Conversion/BitNetToVector/BitNetToVector.h"
 
 #include "Lowerings.h"
+#include "bitnet/Dialect/BitNet/Transforms/Contractions.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 
@@ -20,33 +21,6 @@ using namespace mlir;
 using namespace bitnet;
 
 namespace {
-
-/// The value that `value` is a float extension of, or the value itself.
-Value stripExtension(Value value) {
-  if (auto extension = value.getDefiningOp<arith::ExtFOp>())
-    return extension.getIn();
-  return value;
-}
-
-/// Whether the body is out + a * b, operands extended at most.
-bool isMultiplyAdd(linalg::LinalgOp op) {
-  Block *body = op.getBlock();
-  auto yield = cast<linalg::YieldOp>(body->getTerminator());
-  auto sum = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!sum)
-    return false;
-  Value product =
-      sum.getLhs() == body->getArgument(2) ? sum.getRhs() : sum.getLhs();
-  Value addend = product == sum.getRhs() ? sum.getLhs() : sum.getRhs();
-  auto multiply = product.getDefiningOp<arith::MulFOp>();
-  if (!multiply || addend != body->getArgument(2))
-    return false;
-  Value lhs = stripExtension(multiply.getLhs()),
-        rhs = stripExtension(multiply.getRhs());
-  if (lhs == body->getArgument(1))
-    std::swap(lhs, rhs);
-  return lhs == body->getArgument(0) && rhs == body->getArgument(1);
-}
 
 /// out[batch.., m, n] += a[batch.., m, k] * w, any of batch and m absent.
 class Contraction {
@@ -87,6 +61,7 @@ public:
     lanes = target.getLanes(32);
     outputsAtOnce = 4;
     tokensAtOnce = target.getRegisters() == 32 ? 4 : 2;
+    fused = target.hasFusedMultiplyAdd();
     SmallVector<Value> index(op.getNumLoops());
     Value outputs = extent(n);
     int64_t share = dotForm ? 64 : 4 * lanes;
@@ -220,56 +195,36 @@ private:
 
   /// tokens x count dot products along a contiguous K.
   void microDots(SmallVector<Value> index, int64_t tokens, int64_t count) {
-    Value depth = extent(k);
-    SmallVector<Value> sums(tokens * count,
-                            b->zeroVector(lanes, b->getF32Type()));
-    bool stream = isStream();
-    int64_t vectors =
-        stream ? std::max<int64_t>(cacheLineBits / (lanes * weightBits()), 1)
-               : 1;
-    Value from = b->index(0);
-    // A stream takes a cache line of each row at a time.
-    for (int64_t parts = vectors;; parts = 1) {
-      Value to = b->mul(b->floorDiv(depth, parts * lanes), parts * lanes);
-      sums =
-          b->reduce(from, to, parts * lanes, sums, [&](Value i, ValueRange so) {
-            SmallVector<Value> next(so);
-            for (int64_t o = 0; o < count; ++o) {
-              SmallVector<Value> row = offsetBy(index, n, o);
-              row[k] = i;
-              if (stream)
-                prefetch(row);
-              for (int64_t part = 0; part < parts; ++part)
-                for (int64_t t = 0; t < tokens; ++t) {
-                  SmallVector<Value> at =
-                      offsetBy(offsetBy(row, k, part * lanes), m, t);
-                  Value &sum = next[t * count + o];
-                  sum = b->fma(vectorAt(a, at, lanes), vectorAt(w, at, lanes),
-                               sum);
-                }
-            }
-            return next;
-          });
-      from = to;
-      if (parts == 1)
-        break;
+    auto at = [&](int64_t dim, int64_t offset, Value depth) {
+      SmallVector<Value> result = offsetBy(index, dim, offset);
+      result[k] = depth;
+      return result;
+    };
+    FloatDots dots;
+    dots.lhsCount = tokens;
+    dots.rhsCount = count;
+    dots.depth = extent(k);
+    dots.fused = fused;
+    dots.lhs = [&](int64_t t, Value depth, int64_t width) {
+      return valueAt(a, at(m, t, depth), width);
+    };
+    dots.rhs = [&](int64_t o, Value depth, int64_t width) {
+      return valueAt(w, at(n, o, depth), width);
+    };
+    if (isStream()) {
+      dots.vectorsAtOnce =
+          std::max<int64_t>(cacheLineBits / (lanes * weightBits()), 1);
+      dots.fetch = [&](int64_t o, Value depth) { prefetch(at(n, o, depth)); };
     }
-    for (Value &sum : sums)
-      sum = b->sumLanes(sum);
-    sums = b->reduce(from, depth, 1, sums, [&](Value i, ValueRange so) {
-      SmallVector<Value> next(so);
-      index[k] = i;
-      for (int64_t t = 0; t < tokens; ++t)
-        for (int64_t o = 0; o < count; ++o) {
-          SmallVector<Value> at = offsetBy(offsetBy(index, n, o), m, t);
-          Value &sum = next[t * count + o];
-          sum = b->fma(scalarAt(a, at), scalarAt(w, at), sum);
-        }
-      return next;
-    });
+    SmallVector<Value> sums = emitFloatDots(*b, dots, lanes);
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t o = 0; o < count; ++o)
         accumulate(offsetBy(offsetBy(index, m, t), n, o), sums[t * count + o]);
+  }
+
+  /// A vector, or the scalar where `width` is 0.
+  Value valueAt(int64_t i, ArrayRef<Value> index, int64_t width) {
+    return width ? vectorAt(i, index, width) : scalarAt(i, index);
   }
 
   void accumulate(ArrayRef<Value> index, Value value) {
@@ -316,7 +271,7 @@ private:
   int64_t a = 0, w = 1;           // operands
   int64_t m = -1, n = -1, k = -1; // loops
   SmallVector<int64_t> batch;
-  bool dotForm = false;
+  bool dotForm = false, fused = false;
   int64_t lanes = 0, outputsAtOnce = 0, tokensAtOnce = 0;
 };
 

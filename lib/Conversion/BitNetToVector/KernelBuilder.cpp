@@ -119,6 +119,17 @@ SmallVector<Value> KernelBuilder::reduce(Value low, Value high, int64_t step,
   return llvm::to_vector(ValueRange(loop.getResults()));
 }
 
+void KernelBuilder::conditional(Value condition,
+                                llvm::function_ref<void()> then,
+                                llvm::function_ref<void()> otherwise) {
+  auto branch = create<scf::IfOp>(condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.thenBlock());
+  then();
+  setInsertionPointToStart(branch.elseBlock());
+  otherwise();
+}
+
 void KernelBuilder::parallel(Value count, Body body) {
   if (constant(count) == 1)
     return body(index(0));
@@ -234,6 +245,20 @@ Value KernelBuilder::toFloat(Value value) {
 Value KernelBuilder::sumLanes(Value vector) {
   return create<vector::ReductionOp>(vector::CombiningKind::ADD, vector,
                                      arith::FastMathFlags::reassoc);
+}
+
+Value KernelBuilder::orderedSumLanes(Value vector) {
+  int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
+  while (lanes > 1) {
+    lanes /= 2;
+    auto half = [&](int64_t first) {
+      return create<vector::ExtractStridedSliceOp>(
+          vector, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{lanes},
+          ArrayRef<int64_t>{1});
+    };
+    vector = create<arith::AddFOp>(half(0), half(lanes));
+  }
+  return create<vector::ExtractOp>(vector, 0);
 }
 
 Value KernelBuilder::fma(Value lhs, Value rhs, Value addend) {

@@ -74,6 +74,8 @@ public:
   void loop(Value low, Value high, int64_t step, Body body);
   llvm::SmallVector<Value> reduce(Value low, Value high, int64_t step,
                                   ValueRange initial, ReduceBody body);
+  void conditional(Value condition, llvm::function_ref<void()> then,
+                   llvm::function_ref<void()> otherwise);
   /// Independent iterations 0 .. count - 1.
   void parallel(Value count, Body body);
 
@@ -102,6 +104,9 @@ public:
   /// f16, bf16 to f32; f32 as it is. Scalars and vectors.
   Value toFloat(Value value);
   Value sumLanes(Value vector);
+  /// The same by halves, in an order that no surroundings change.
+  Value orderedSumLanes(Value vector);
+  /// lhs * rhs + addend, fused where the machine can; may be reassociated.
   Value fma(Value lhs, Value rhs, Value addend);
 
   /// The value of a constant index, if it is one.

@@ -359,28 +359,14 @@ private:
       Value left = b.create<arith::SubIOp>(b.index(n), first);
       Value whole =
           b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left, laneRows);
-      b.create<scf::IfOp>(
-          whole,
-          [&](OpBuilder &nested, Location) {
-            nest(nested, [&] { storeColumn(column, first, token, Value()); });
-          },
-          [&](OpBuilder &nested, Location) {
-            nest(nested, [&] {
-              Value mask = b.create<vector::CreateMaskOp>(
-                  b.vectorType(lanes, b.getI1Type()), left);
-              storeColumn(column, first, token, mask);
-            });
+      b.conditional(
+          whole, [&] { storeColumn(column, first, token, Value()); },
+          [&] {
+            Value mask = b.create<vector::CreateMaskOp>(
+                b.vectorType(lanes, b.getI1Type()), left);
+            storeColumn(column, first, token, mask);
           });
     }
-  }
-
-  /// Runs `body` with this builder inserting where `nested` does, and ends the
-  /// region.
-  void nest(OpBuilder &nested, llvm::function_ref<void()> body) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(nested.getInsertionBlock(), nested.getInsertionPoint());
-    body();
-    b.create<scf::YieldOp>();
   }
 
   void storeColumn(ArrayRef<Value> column, Value first, Value token,

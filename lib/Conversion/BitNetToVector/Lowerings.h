@@ -10,6 +10,8 @@
 
 #include "KernelBuilder.h"
 
+#include <functional>
+
 namespace bitnet {
 
 /// How a machine multiplies bytes and adds the products of four.
@@ -68,6 +70,7 @@ public:
   LookupKind getLookupKind() const;
   /// Whether there is a product of 2 x 8 by 8 x 2 bytes.
   bool hasMatrixProduct() const { return has("i8mm"); }
+  bool hasFusedMultiplyAdd() const { return has("fma") || has("neon"); }
   /// Whether bytes can be shifted.
   bool hasByteShifts() const { return has("neon"); }
   /// Whether an instruction takes a word of a vector for all of its lanes:
@@ -150,6 +153,24 @@ private:
   Value bytes; // memref, of one dimension
 };
 
+/// Dot products of floats along a contiguous depth, of some rows by some
+/// others. What is added to what, and how it is rounded, depends on the depth,
+/// the lanes and `fused` alone: the same rows give the same bits in every loop.
+struct FloatDots {
+  int64_t lhsCount = 1, rhsCount = 1;
+  /// Whether the machine multiplies and adds with one rounding.
+  bool fused = false;
+  Value depth;
+  /// `width` elements of a row from `k` on, as f32; the scalar where it is 0.
+  std::function<Value(int64_t row, Value k, int64_t width)> lhs, rhs;
+  /// Vectors that a step takes, and what it first does for each row of rhs.
+  int64_t vectorsAtOnce = 1;
+  std::function<void(int64_t row, Value k)> fetch;
+};
+/// The sums, by rows of lhs, then of rhs.
+llvm::SmallVector<Value> emitFloatDots(KernelBuilder &b, const FloatDots &dots,
+                                       int64_t lanes);
+
 /// Each emits the loops of `op`, which is on memrefs, at the builder's
 /// insertion point; the caller erases the op. Fails with a diagnostic where the
 /// op cannot be lowered as it stands.
@@ -164,6 +185,8 @@ void emitNormRow(KernelBuilder &builder, NormOp op, Value m, Value count,
 mlir::LogicalResult lowerRotary(KernelBuilder &builder, RotaryOp op);
 mlir::LogicalResult lowerCacheUpdate(KernelBuilder &builder, CacheUpdateOp op);
 mlir::LogicalResult lowerAttention(KernelBuilder &builder, AttentionOp op,
+                                   const VectorTarget &target);
+mlir::LogicalResult lowerTopLogits(KernelBuilder &builder, TopLogitsOp op,
                                    const VectorTarget &target);
 mlir::LogicalResult lowerPrepare(KernelBuilder &builder, PrepareOp op);
 /// `lowering` is a settled one.

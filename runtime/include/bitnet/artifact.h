@@ -41,6 +41,7 @@
  *   state   := str name, u64 bytes
  *   entry   := str name, u32 kind, i64 tokens, u64 workspace_bytes,
  *              u64 macs (multiply-adds of a call's matmuls; 0: unknown),
+ *              u64 weight_bytes (of the archive, that a call reads),
  *              list<tensor> inputs, list<tensor> outputs
  *   tensor  := str name, u32 dtype (ONNX TensorProto.DataType), list<dim>
  *   dim     := i64 extent (-1: dynamic), str symbol ("" where fixed)
@@ -157,6 +158,12 @@ typedef enum bn_entry_kind {
                           end of a chunk change nothing before them, and lie
                           within max_context. One input, one output; tokens is
                           in [1, max_context]. */
+  BN_ENTRY_FILL = 2,   /* as BN_ENTRY_CACHED, but gives f32 [1, tokens, hidden],
+                          what the head takes, and no logits */
+  BN_ENTRY_TOP = 3,    /* as BN_ENTRY_CACHED of one token; a second input, int64
+                          [1], says how many of the largest logits are wanted:
+                          another may be -infinity. A second output, int64 [1],
+                          tells how many bytes of the head were read. */
 } bn_entry_kind;
 
 /* The arguments of an entry. */

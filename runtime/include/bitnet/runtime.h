@@ -56,7 +56,9 @@ typedef struct bn_entry_info {
   uint32_t kind;
   int64_t tokens;
   uint64_t workspace_bytes;
-  uint64_t macs; /* multiply-adds of a call's matmuls; 0: unknown */
+  uint64_t macs;         /* multiply-adds of a call's matmuls; 0: unknown */
+  uint64_t weight_bytes; /* of the archive, that a call reads; of BN_ENTRY_TOP
+                            without the head's; 0: unknown */
   uint32_t input_count, output_count;
   const bn_tensor_info *inputs, *outputs;
 } bn_entry_info;
@@ -139,6 +141,16 @@ int32_t bn_session_run(bn_session *session, const bn_tensor *inputs,
 int32_t bn_session_append(bn_session *session, const int64_t *tokens,
                           int64_t count, const float **logits,
                           float *all_logits, bn_status *status);
+/* As bn_session_append, for callers who look at the `top_k` largest logits only
+ * (at least 1; 1 for greedy decoding): these are the same to the bit, another
+ * may be -infinity. Reads less of the head's weights where the artifact has an
+ * entry for that. */
+int32_t bn_session_append_top(bn_session *session, const int64_t *tokens,
+                              int64_t count, int64_t top_k,
+                              const float **logits, bn_status *status);
+/* Bytes of the archive that the last token appended read; 0 where that is not
+   known. */
+uint64_t bn_session_weight_bytes(const bn_session *session);
 /* Tokens in the cache. */
 int64_t bn_session_position(const bn_session *session);
 /* Forgets all tokens from `position` on. BN_INVALID where there are fewer. */

@@ -75,6 +75,36 @@ LogicalResult NormOp::verify() {
   return verifyFiniteNonNegative(*this, "epsilon", getEpsilon());
 }
 
+LogicalResult TopLogitsOp::verify() {
+  if (failed(verifySemantics(*this)))
+    return failure();
+  OperandCheck weight(*this, "weight", getWeight());
+  if (failed(weight.hasRank(2)))
+    return failure();
+  if (!isa<FloatType>(weight.element()))
+    return weight.error() << "must have floats as elements";
+  int64_t rows = weight.extent(0), columns = weight.extent(1);
+  if (ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns))
+    return weight.error() << "must have a static shape";
+  int64_t bytes = getRowBytes(columns);
+  OperandCheck hidden(*this, "hidden", getHidden());
+  OperandCheck count(*this, "count", getCount());
+  OperandCheck high(*this, "high", getHigh());
+  OperandCheck low(*this, "low", getLow());
+  OperandCheck scale(*this, "scale", getScale());
+  OperandCheck bounds(*this, "bounds", getBounds());
+  OperandCheck logits(*this, "logits", getLogits());
+  OperandCheck lower(*this, "lower", getLower());
+  OperandCheck read(*this, "read", getRead());
+  return all({hidden.isF32(), hidden.hasShape({1, columns}),
+              count.isInteger(64), count.hasShape({1}), high.isInteger(8),
+              high.hasShape({rows, bytes}), low.isInteger(8),
+              low.hasShape({rows, bytes}), scale.isVector(rows, false),
+              bounds.isF32(), bounds.hasShape({2, rows}), logits.isF32(),
+              logits.hasShape({1, rows}), lower.isVector(rows, false),
+              read.isInteger(64), read.hasShape({1})});
+}
+
 LogicalResult RotaryOp::verify() {
   if (failed(verifySemantics(*this)))
     return failure();

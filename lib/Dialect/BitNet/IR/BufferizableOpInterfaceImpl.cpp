@@ -100,7 +100,7 @@ void bitnet::registerBufferizableOpInterfaceExternalModels(
   registry.addExtension(+[](MLIRContext *context, BitNetDialect *) {
     attachDestinationModels<QuantizeOp, PrepareOp, MatmulOp, RescaleOp,
                             LinearOp, NormOp, RotaryOp, CacheUpdateOp,
-                            AttentionOp>(context);
+                            AttentionOp, TopLogitsOp>(context);
     ArchiveOp::attachInterface<ArchiveModel>(*context);
     context->getOrLoadDialect<memref::MemRefDialect>();
   });

@@ -557,3 +557,25 @@ func.func @f(%q: tensor<4x?xi8>, %o: tensor<4x256xi8>) {
   %0 = bitnet.prepare ins(%q : tensor<4x?xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x256xi8>
   return
 }
+
+// -----
+
+func.func @f(%h: tensor<1x8xf32>, %w: tensor<16x8xbf16>, %n: tensor<1xi64>, %p: tensor<16x64xi8>, %q: tensor<16x4xi8>, %s: tensor<16xf32>,
+             %b: tensor<2x16xf32>, %l: tensor<1x16xf32>) {
+  // expected-error @+1 {{operand 'high' of type 'tensor<16x4xi8>' must have extent 64 in dimension 1}}
+  %0:3 = bitnet.top_logits ins(%h, %w, %n : tensor<1x8xf32>, tensor<16x8xbf16>, tensor<1xi64>)
+      screen(%q, %p, %s, %b : tensor<16x4xi8>, tensor<16x64xi8>, tensor<16xf32>, tensor<2x16xf32>)
+      outs(%l, %s, %n : tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>) -> tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<1x8xf32>, %w: tensor<16x8xi8>, %n: tensor<1xi64>, %p: tensor<16x64xi8>, %s: tensor<16xf32>,
+             %b: tensor<2x16xf32>, %l: tensor<1x16xf32>) {
+  // expected-error @+1 {{operand 'weight' of type 'tensor<16x8xi8>' must have floats as elements}}
+  %0:3 = bitnet.top_logits ins(%h, %w, %n : tensor<1x8xf32>, tensor<16x8xi8>, tensor<1xi64>)
+      screen(%p, %p, %s, %b : tensor<16x64xi8>, tensor<16x64xi8>, tensor<16xf32>, tensor<2x16xf32>)
+      outs(%l, %s, %n : tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>) -> tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>
+  return
+}

@@ -111,6 +111,17 @@ func.func @block(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %q: tensor<1x6x4x8xf32>
   return
 }
 
+// CHECK-LABEL: func @top
+func.func @top(%h: tensor<1x8xf32>, %w: tensor<16x8xbf16>, %n: tensor<1xi64>, %p: tensor<16x64xi8>, %s: tensor<16xf32>,
+               %b: tensor<2x16xf32>, %l: tensor<1x16xf32>) {
+  // CHECK: bitnet.top_logits ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<1x8xf32>, tensor<16x8xbf16>, tensor<1xi64>) screen(
+  // CHECK-SAME: outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>)
+  %0:3 = bitnet.top_logits ins(%h, %w, %n : tensor<1x8xf32>, tensor<16x8xbf16>, tensor<1xi64>)
+      screen(%p, %p, %s, %b : tensor<16x64xi8>, tensor<16x64xi8>, tensor<16xf32>, tensor<2x16xf32>)
+      outs(%l, %s, %n : tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>) -> tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>
+  return
+}
+
 // CHECK-LABEL: func @buffers
 func.func @buffers(%x: memref<4x8xf32>, %y: memref<4x8xf32, strided<[16, 1]>>) {
   // CHECK: bitnet.norm ins(%{{.*}} : memref<4x8xf32>) outs(%{{.*}} : memref<4x8xf32, strided<[16, 1]>>) {epsilon

@@ -320,6 +320,52 @@ def BitNet_RotaryOp : BitNet_DPSOp<"rotary"> {
   }];
 }
 
+def BitNet_TopLogitsOp : BitNet_DPSOp<"top_logits"> {
+  let summary = "the largest logits of a language model's head, exactly";
+  let description = [{
+    With `hidden` `[1, K]` (f32) and the head's `weight` `[V, K]`, writes logits
+    `[1, V]` of which the `count` `[1]` (i64) largest are those of
+    `hidden . weight`, to the bit; another is either right, too, or -infinity.
+
+    It reads few of the weights. `high` and `low` `[V, K'/2]` are the half bytes of an
+    8-bit copy of each row, K' being K rounded up to 128: with `u` and `l` in 0 .. 15,
+    a weight is about `scale * (16 * (u - 8) + l)`. Byte j of 64 holds columns j and j + 64
+    of 128. `bounds` `[2, V]` bound the error of a row's logit, as a multiple of the
+    Euclidean norm of `hidden`: by `high` alone (`l` taken for 7.5), and by both.
+    docs/lowerings.md has the argument.
+
+    `lower` `[V]` is room for the lower bounds of logits. `read` `[1]` (i64) tells how many
+    bytes of the weights and of their copy were read.
+
+    ```mlir
+    %l:3 = bitnet.top_logits ins(%h, %w, %n : tensor<1x384xf32>, tensor<4096x384xbf16>, tensor<1xi64>)
+        screen(%high, %low, %scale, %bounds : tensor<4096x192xi8>, tensor<4096x192xi8>, tensor<4096xf32>, tensor<2x4096xf32>)
+        outs(%0, %1, %2 : tensor<1x4096xf32>, tensor<4096xf32>, tensor<1xi64>)
+        -> tensor<1x4096xf32>, tensor<4096xf32>, tensor<1xi64>
+    ```
+  }];
+  let arguments = (ins BitNet_Shaped:$hidden, BitNet_Shaped:$weight,
+    BitNet_Shaped:$count, BitNet_Shaped:$high, BitNet_Shaped:$low,
+    BitNet_Shaped:$scale, BitNet_Shaped:$bounds, BitNet_Shaped:$logits,
+    BitNet_Shaped:$lower, BitNet_Shaped:$read);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $hidden `,` $weight `,` $count `:` type($hidden) `,` type($weight) `,` type($count) `)`
+    `screen` `(` $high `,` $low `,` $scale `,` $bounds `:` type($high) `,` type($low) `,` type($scale) `,` type($bounds) `)`
+    `outs` `(` $logits `,` $lower `,` $read `:` type($logits) `,` type($lower) `,` type($read) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getOperation(), 7, 3);
+    }
+    /// Bytes of a row of `high` and of `low`, of `columns` weights.
+    static int64_t getRowBytes(int64_t columns) {
+      return (columns + 127) / 128 * 64;
+    }
+  }];
+}
+
 def BitNet_CacheUpdateOp : BitNet_DPSOp<"cache_update"> {
   let summary = "writes new keys or values into a KV cache, in place";
   let description = [{

@@ -56,6 +56,39 @@ def NarrowConstants : Pass<"bitnet-narrow-constants", "::mlir::ModuleOp"> {
     Statistic<"numNarrowed", "narrowed", "constants stored as bf16"> ];
 }
 
+def DeriveEntries : Pass<"bitnet-derive-entries", "::mlir::ModuleOp"> {
+  let summary = "give a decoder entries that do less than all logits";
+  let description = [{
+    Of a decoder whose logits are a product of the last hidden states and the constant
+    weights of its head, derives
+
+    - `@fill` from `@prefill`: what the head takes, `[1, S, K]`, and no logits. Of a
+      prompt only the last token's logits are wanted.
+    - `@top` from `@decode`: a second argument, `top_k`, says how many of the largest
+      logits are wanted, and bitnet.top_logits gives them, by an 8-bit copy of
+      the head's weights which is made here.
+
+    Where logits are something else (a bias is added, say), or the head has fewer than
+    `min-rows` rows, nothing is derived.
+
+    ```mlir
+    func.func @decode(%tokens: tensor<1x1xi64>, ...) -> tensor<1x1x4096xf32> attributes {bitnet.entry = "decode"}
+    // also gives
+    func.func @top(%tokens: tensor<1x1xi64>, ..., %top_k: tensor<1xi64>)
+        -> (tensor<1x1x4096xf32>, tensor<1xi64>) attributes {bitnet.entry = "top"}
+    ```
+  }];
+  let options = [
+    Option<"screens", "screens", "bool", "true", "derive @top">,
+    Option<"minRows", "min-rows", "int64_t", "4096",
+           "the fewest rows of a head that is worth a copy">
+  ];
+  let statistics = [
+    Statistic<"numDerived", "derived", "entries derived"> ];
+  let dependentDialects = ["::bitnet::BitNetDialect", "::mlir::arith::ArithDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def Layout : Pass<"bitnet-layout", "::mlir::ModuleOp"> {
   let summary = "pack low-bit weights and move constants to the archive";
   let description = [{
