@@ -22,7 +22,7 @@ static std::string mainEntry() {
     return std::vector<std::string>{dynamicDim("b"), fixedDim(2),
                                     dynamicDim(length), fixedDim(1)};
   };
-  return str("main") + u32(BN_ENTRY_MAIN) + u64(0) + u64(0) + u64(0) +
+  return str("main") + u32(BN_ENTRY_MAIN) + u64(0) + u64(0) + u64(0) + u64(0) +
          list({tensor("input_ids", 7, dynamic({"b", "s"})),
                tensor("attention_mask", 7, dynamic({"b", "t"})),
                tensor("position_ids", 7, dynamic({"b", "s"})),

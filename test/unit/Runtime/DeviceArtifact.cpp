@@ -14,7 +14,7 @@ using namespace bitnet_test;
 
 static std::string mainEntry() {
   std::vector<std::string> rows = {dynamicDim("n"), fixedDim(3)};
-  return str("main") + u32(BN_ENTRY_MAIN) + u64(0) + u64(64) + u64(0) +
+  return str("main") + u32(BN_ENTRY_MAIN) + u64(0) + u64(64) + u64(0) + u64(0) +
          list({tensor("x", 1, rows), tensor("y", 1, rows),
                tensor("pick", 7, {})}) +
          list({tensor("z", 1, rows), tensor("row", 1, {fixedDim(4)})});

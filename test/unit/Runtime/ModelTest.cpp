@@ -353,7 +353,7 @@ TEST(BadManifest, ContradictsItself) {
   artifact = TestArtifact();
   artifact.vocabulary = 0;
   EXPECT_TRUE(
-      contains(openFails(artifact.build(), BN_CORRUPT), "cached entry"));
+      contains(openFails(artifact.build(), BN_CORRUPT), "entry of a decoder"));
   artifact = TestArtifact();
   artifact.maxContext = 31; // less than a chunk
   openFails(artifact.build(), BN_CORRUPT);

@@ -111,7 +111,7 @@ static std::string entry(const std::string &name, uint32_t kind, int64_t tokens,
                          const std::vector<std::string> &inputs,
                          const std::vector<std::string> &outputs) {
   return str(name) + u32(kind) + u64(tokens) + u64(workspace) +
-         u64(100 * uint64_t(tokens)) + list(inputs) + list(outputs);
+         u64(100 * uint64_t(tokens)) + u64(0) + list(inputs) + list(outputs);
 }
 
 std::string bitnet_test::cachedEntry(const std::string &name, int64_t tokens) {
