@@ -33,10 +33,13 @@ const ForeignOperators &getForeignOperators() {
     addIntegerMatmulOperators(all);
     addLRNOperator(all);
     addMicrosoftActivationOperators(all);
+    addMicrosoftAttentionOperators(all);
+    addMicrosoftGroupQueryAttention(all);
     addMicrosoftNormOperators(all);
     addMicrosoftProductOperators(all);
     addMicrosoftQuantizedOperators(all);
     addQONNXOperators(all);
+    addStandardAttention(all);
     return all;
   }();
   return operators;
@@ -72,6 +75,13 @@ float NodeContext::getFloat(StringRef name, float absent) const {
 std::string NodeContext::getString(StringRef name, StringRef absent) const {
   const AttributeProto *attribute = getAttribute(name);
   return attribute ? attribute->s() : absent.str();
+}
+
+std::vector<int64_t> NodeContext::getInts(StringRef name) const {
+  const AttributeProto *attribute = getAttribute(name);
+  if (!attribute)
+    return {};
+  return {attribute->ints().begin(), attribute->ints().end()};
 }
 
 bool NodeContext::hasInput(int index) const {
@@ -211,6 +221,8 @@ static LogicalResult makeCall(ModelProto &model, NodeProto &node, int number,
   FailureOr<std::string> body = foreign.expand(context);
   if (failed(body))
     return failure();
+  if (body->empty())
+    return success();
   std::vector<std::string> inputs(foreign.inputs.begin(),
                                   foreign.inputs.begin() + node.input_size());
   std::vector<std::string> outputs(

@@ -39,6 +39,7 @@ public:
   int64_t getInt(llvm::StringRef name, int64_t absent) const;
   float getFloat(llvm::StringRef name, float absent) const;
   std::string getString(llvm::StringRef name, llvm::StringRef absent) const;
+  std::vector<int64_t> getInts(llvm::StringRef name) const;
 
   /// Whether the node has that input or output, and names it.
   bool hasInput(int index) const;
@@ -77,8 +78,9 @@ private:
 };
 
 /// Writes the body of a function for a node, in ONNX's text format and the
-/// dialect's opset: statements such as `y = Mul (x, s)`. Fails with an error at
-/// the node where it has a form that is not supported.
+/// dialect's opset: statements such as `y = Mul (x, s)`; nothing where the node
+/// is to stay as it is. Fails with an error at the node where it has a form
+/// that is not supported.
 using Expansion = mlir::FailureOr<std::string> (*)(NodeContext &);
 
 struct ForeignOperator {
@@ -99,10 +101,13 @@ void addEinsumOperator(ForeignOperators &operators);
 void addIntegerMatmulOperators(ForeignOperators &operators);
 void addLRNOperator(ForeignOperators &operators);
 void addMicrosoftActivationOperators(ForeignOperators &operators);
+void addMicrosoftAttentionOperators(ForeignOperators &operators);
+void addMicrosoftGroupQueryAttention(ForeignOperators &operators);
 void addMicrosoftNormOperators(ForeignOperators &operators);
 void addMicrosoftProductOperators(ForeignOperators &operators);
 void addMicrosoftQuantizedOperators(ForeignOperators &operators);
 void addQONNXOperators(ForeignOperators &operators);
+void addStandardAttention(ForeignOperators &operators);
 
 /// Gives foreign operators the domain of their expansions: exporters use
 /// several for one, or write them in the default domain. Imports these domains.

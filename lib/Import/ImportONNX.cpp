@@ -223,6 +223,7 @@ LogicalResult Importer::prepare() {
     if (LibraryError error = convertVersion(model, kOpset))
       return fail(error, "cannot convert the model to opset " +
                              std::to_string(kOpset));
+  repairAttentions(*model.mutable_graph());
   if (failed(expandForeignOperators(model, constants, reader, file)))
     return failure();
   return expandUnknown();

@@ -134,9 +134,7 @@ LibraryError convertVersion(::onnx::ModelProto &model, int opset) {
   });
 }
 
-/// The library takes an unknown width of values [B, S, width] for 0 and gives
-/// it to the Attention's result: makes it unknown there too.
-static void repairAttentions(::onnx::GraphProto &graph) {
+void repairAttentions(::onnx::GraphProto &graph) {
   std::set<std::string> results;
   for (const ::onnx::NodeProto &node : graph.node())
     if (node.op_type() == "Attention" && node.output_size() > 0)

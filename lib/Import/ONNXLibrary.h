@@ -58,6 +58,10 @@ LibraryError expandStandardFunctions(
 /// Converts the default domain to another opset.
 LibraryError convertVersion(::onnx::ModelProto &model, int opset);
 
+/// The library takes an unknown width of values [B, S, width] for 0 and gives
+/// it to the Attention's result: makes it unknown there too.
+void repairAttentions(::onnx::GraphProto &graph);
+
 /// Infers the type of every value, propagating constants through shapes.
 LibraryError inferShapes(::onnx::ModelProto &model);
 

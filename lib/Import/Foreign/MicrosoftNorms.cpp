@@ -59,6 +59,43 @@ static FailureOr<std::string> expandSkipLayerNorm(NodeContext &node) {
                     .str();
 }
 
+/// y = layer norm of the embeddings of tokens, positions and segments; `ends`
+/// is the number of tokens that the mask keeps in each batch.
+static FailureOr<std::string> expandEmbedLayerNorm(NodeContext &node) {
+  if (node.hasInput(1) != node.hasInput(4))
+    return node.error() << "it has segment_ids or a segment_embedding without "
+                           "the other; both or neither are accepted";
+  std::string text = "words = Gather (word_table, ids)\n";
+  if (node.hasInput(8))
+    text += "places = Gather (position_table, positions)\n";
+  else
+    text += llvm::formatv("first = {0}\n"
+                          "tokens = Shape <start = 1, end = 2> (ids)\n"
+                          "places = Slice (position_table, first, tokens)\n",
+                          intsConstant({0}))
+                .str();
+  text += node.hasInput(1) ? "placed = Add (words, places)\n"
+                             "kinds = Gather (segment_table, segments)\n"
+                             "total = Add (placed, kinds)\n"
+                           : "total = Add (words, places)\n";
+  if (node.hasOutput(1)) {
+    text += llvm::formatv("batch = Shape <start = 0, end = 1> (ids)\n"
+                          "token_axis = {0}\n",
+                          intsConstant({1}))
+                .str();
+    text += node.hasInput(7)
+                ? "kept = ReduceSum <keepdims = 0> (mask, token_axis)\n"
+                  "ends = Cast <to = 6> (kept)\n"
+                : "none_wide = Constant <value_int = 0> ()\n"
+                  "none = Cast <to = 6> (none_wide)\n"
+                  "ends = Expand (none, batch)\n";
+  }
+  return text + llvm::formatv("y = LayerNormalization <axis = -1, epsilon = "
+                              "{0}> (total, scale, shift)",
+                              floatText(node.getFloat("epsilon", 1e-12f)))
+                    .str();
+}
+
 void addMicrosoftNormOperators(ForeignOperators &operators) {
   operators["com.microsoft.SimplifiedLayerNormalization"] = {
       {"x", "scale"}, {"y", "deviation"}, expandSimplifiedLayerNorm};
@@ -67,6 +104,11 @@ void addMicrosoftNormOperators(ForeignOperators &operators) {
       {"x", "skip", "scale", "bias"}, outputs, expandSkipSimplifiedLayerNorm};
   operators["com.microsoft.SkipLayerNormalization"] = {
       {"x", "skip", "scale", "shift", "bias"}, outputs, expandSkipLayerNorm};
+  operators["com.microsoft.EmbedLayerNormalization"] = {
+      {"ids", "segments", "word_table", "position_table", "segment_table",
+       "scale", "shift", "mask", "positions"},
+      {"y", "ends", "total"},
+      expandEmbedLayerNorm};
 }
 
 } // namespace bitnet::import

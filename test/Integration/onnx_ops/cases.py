@@ -13,6 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+import attention_cases
+
 OPSET = 25
 
 
@@ -26,6 +28,7 @@ class Case:
     tolerance: float
     via: int              # element type that floats are cast to around the op, or 0
     fixed: bool           # no dimension is ever dynamic
+    ranks: tuple          # of results that ONNX does not infer, where they differ from the first input's
     name: str = ""
 
     def results(self):
@@ -37,8 +40,9 @@ class Case:
 CASES = []
 
 
-def case(op, *inputs, constants=(), outputs=1, tolerance=2e-6, via=0, fixed=False, **attributes):
-    entry = Case(op, list(inputs), attributes, tuple(constants), outputs, tolerance, via, fixed)
+def case(op, *inputs, constants=(), outputs=1, tolerance=2e-6, via=0, fixed=False, ranks=(),
+         **attributes):
+    entry = Case(op, list(inputs), attributes, tuple(constants), outputs, tolerance, via, fixed, ranks)
     entry.name = f"{op.rpartition('.')[2]}_{len(CASES)}"
     CASES.append(entry)
 
@@ -214,6 +218,13 @@ def products():
          tolerance=1e-5)
     case("Attention", q, f32(1, 2, 3, 8), f32(1, 2, 3, 8), None, f32(1, 2, 4, 8), f32(1, 2, 4, 8), is_causal=1,
          outputs=3, constants=(1, 2, 4, 5), tolerance=1e-5)
+    past = f32(2, 2, 5, 8), f32(2, 2, 5, 8)
+    flat = f32(2, 3, 32), f32(2, 3, 16), f32(2, 3, 16)
+    grouped = dict(q_num_heads=4, kv_num_heads=2, outputs=3, ranks=(3, 4, 4), tolerance=1e-5)
+    case("Attention", *flat, None, *past, is_causal=1, **grouped)
+    case("Attention", *flat, None, *past, is_causal=1, softcap=3.0, scale=0.5, **grouped)
+    case("Attention", *flat, ints(bool, 0, 2, 3, 8) | (np.arange(8) == 0), *past, **grouped)
+    case("Attention", *flat, f32(2, 1, 3, 8), *past, is_causal=1, **grouped)
     angles = f32(10, 4)
     ids = ints(np.int64, 0, 10, 2, 3)
     for interleaved in [0, 1]:
@@ -390,6 +401,7 @@ def microsoft():
 
 for family in [elementwise, casts, reductions, norms, products, windows, shapes, movement, gathers, equations, microsoft]:
     family()
+attention_cases.add(case, f32, ints)
 
 
 def dims(array, prefix, dynamic, keep_width=False):
@@ -427,10 +439,13 @@ def build_model(cases, dynamic):
         nodes.append(helper.make_node(op, names, produced, name=entry.name, domain=domain, **entry.attributes))
         for result in results if entry.via else []:
             nodes.append(helper.make_node("Cast", [result + "_narrow"], [result], to=TensorProto.FLOAT))
-        for result in filter(None, results):
-            if "." in entry.op:  # ONNX's inference does not know it; all have the rank of their first input
+        for index, result in enumerate(results):
+            if not result:
+                continue
+            if "." in entry.op or entry.ranks:  # ONNX's inference does not know it
+                rank = entry.ranks[index] if entry.ranks else entry.inputs[0].ndim
                 outputs.append(helper.make_tensor_value_info(
-                    result, TensorProto.FLOAT, [f"{result}_{i}" for i in range(entry.inputs[0].ndim)]))
+                    result, TensorProto.FLOAT, [f"{result}_{i}" for i in range(rank)]))
             elif entry.op == "GroupNormalization":  # the standard does not infer its shape
                 outputs.append(helper.make_tensor_value_info(
                     result, TensorProto.FLOAT, dims(entry.inputs[0], f"{entry.name}_in0", dynamic)))
