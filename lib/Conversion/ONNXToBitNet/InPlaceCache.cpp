@@ -125,6 +125,32 @@ static LogicalResult readArguments(DecoderEntry &entry) {
   return success();
 }
 
+/// Takes the grown past for its rows read in order, and for those of them that
+/// a condition keeps, where it keeps all: as keys of several lengths are
+/// written.
+static void simplifyReads(DecoderEntry &entry, Past &past) {
+  MaskAnalysis analysis(entry.context);
+  Value grown = past.concat.getConcatResult();
+  for (Operation *user : llvm::make_early_inc_range(grown.getUsers())) {
+    auto gather = dyn_cast<onnx::GatherNDOp>(user);
+    if (!gather || gather.getData() != grown || gather.getBatchDims() != 2 ||
+        gather.getType() != grown.getType() ||
+        !analysis.isOrderOfKeys(gather.getIndices()))
+      continue;
+    Value read = gather.getOutput();
+    for (Operation *reader : llvm::make_early_inc_range(read.getUsers())) {
+      auto where = dyn_cast<onnx::WhereOp>(reader);
+      if (where && where.getX() == read && where.getType() == read.getType() &&
+          analysis.holdsForKeys(where.getCondition())) {
+        where.getOutput().replaceAllUsesWith(grown);
+        where.erase();
+      }
+    }
+    read.replaceAllUsesWith(grown);
+    gather.erase();
+  }
+}
+
 /// Checks that what is appended to is read by attentions only, besides being
 /// the present and having a shape.
 static LogicalResult readPast(DecoderEntry &entry, Past &past) {
@@ -133,6 +159,7 @@ static LogicalResult readPast(DecoderEntry &entry, Past &past) {
   RankedTensorType update = getTensorType(past.concat.getInputs()[1]);
   if (!update.hasStaticShape() || update.getDimSize(2) != entry.context.tokens)
     return failure();
+  simplifyReads(entry, past);
   for (OpOperand &use : past.concat.getConcatResult().getUses()) {
     Operation *user = use.getOwner();
     if (isa<onnx::ShapeOp, tensor::DimOp, func::ReturnOp>(user))

@@ -66,6 +66,14 @@ public:
   /// j > position + i from query i, and changes no other score.
   bool isCausal(mlir::Value mask);
 
+  /// Whether `indices` of a GatherND with two batch dimensions read the keys
+  /// [1, H, T, D] of past and new tokens in their order.
+  bool isOrderOfKeys(mlir::Value indices);
+
+  /// Whether a condition [1, 1, T, 1] holds for all keys of past and new
+  /// tokens.
+  bool holdsForKeys(mlir::Value condition);
+
 private:
   using Indices = llvm::SmallVector<AffineNumber, 4>;
   using Result = std::optional<Element>;
@@ -76,11 +84,17 @@ private:
   Result evaluateView(mlir::Operation *op, const Indices &indices);
   Result evaluateElementwise(mlir::Operation *op, const Indices &indices);
   Result evaluateMovement(mlir::Operation *op, const Indices &indices);
+  Result evaluateReduction(mlir::Operation *op);
+  Result evaluateCumSum(mlir::Operation *op, const Indices &indices);
+  Result evaluateExtremum(mlir::Operation *op,
+                          llvm::ArrayRef<Element> operands);
   Result evaluateArithmetic(mlir::Operation *op, const Element &lhs,
                             const Element &rhs);
   Result evaluateComparison(mlir::Operation *op, const Element &lhs,
                             const Element &rhs);
   Result evaluateExtent(mlir::Value value, int64_t dim);
+  Result evaluateOperandExtent(mlir::Operation *op, int64_t dim);
+  bool hasExtentOfKeys(mlir::Value value, int64_t dim);
   /// The value of every element of a tensor, where they are all equal.
   Result evaluateUniform(mlir::Value value);
   Result broadcastOperand(mlir::Operation *op, unsigned index,
