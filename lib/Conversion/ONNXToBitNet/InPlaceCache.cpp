@@ -125,6 +125,94 @@ static LogicalResult readArguments(DecoderEntry &entry) {
   return success();
 }
 
+/// The place of the only dynamic extent, or -1.
+static int64_t getDynamicDim(RankedTensorType type) {
+  int64_t dim = -1;
+  for (int64_t i = 0; type && i < type.getRank(); ++i)
+    if (type.isDynamicDim(i)) {
+      if (dim != -1)
+        return -1;
+      dim = i;
+    }
+  return dim;
+}
+
+/// Whether an op keeps the only dynamic extent of its operand, the number of
+/// keys.
+static bool keepsDynamicExtent(MaskAnalysis &analysis, Operation *op) {
+  if (!isa<onnx::ReshapeOp, onnx::UnsqueezeOp, onnx::SqueezeOp,
+           onnx::TransposeOp, onnx::ExpandOp>(op))
+    return false;
+  RankedTensorType from = getTensorType(op->getOperand(0));
+  RankedTensorType to = getTensorType(op->getResult(0));
+  int64_t source = getDynamicDim(from), result = getDynamicDim(to);
+  if (source < 0 || result < 0)
+    return false;
+  if (auto expand = dyn_cast<onnx::ExpandOp>(op)) {
+    RankedTensorType shape = getTensorType(expand.getShape());
+    int64_t rank = to.getRank(), at = result - rank + shape.getDimSize(0);
+    if (shape.isDynamicDim(0) || source + rank - from.getRank() != result)
+      return false;
+    auto constant = onnx::getConstantInts(expand.getShape());
+    return at < 0 || (constant && (*constant)[at] == 1) ||
+           analysis.isNumberOfKeys(expand.getShape(), at);
+  }
+  auto countOthers = [](RankedTensorType type) {
+    int64_t count = 1;
+    for (int64_t extent : type.getShape())
+      count *= ShapedType::isDynamic(extent) ? 1 : extent;
+    return count;
+  };
+  return countOthers(from) == countOthers(to);
+}
+
+/// Reads the shape of the grown past's views, such as keys repeated for every
+/// query head, from the past itself.
+static void redirectShapeReads(DecoderEntry &entry) {
+  MaskAnalysis analysis(entry.context);
+  SmallVector<onnx::ShapeOp> reads;
+  entry.function.walk([&](onnx::ShapeOp op) { reads.push_back(op); });
+  for (onnx::ShapeOp read : reads) {
+    Value source = read.getData();
+    while (source.getDefiningOp() &&
+           keepsDynamicExtent(analysis, source.getDefiningOp()))
+      source = source.getDefiningOp()->getOperand(0);
+    auto concat = source.getDefiningOp<onnx::ConcatOp>();
+    if (source == read.getData() || !concat ||
+        !entry.context.pasts.contains(concat.getInputs()[0]))
+      continue;
+    RankedTensorType type = getTensorType(read.getData());
+    int64_t rank = type.getRank(), from = getDynamicDim(getTensorType(source));
+    auto bound = [&](int64_t i) {
+      return std::clamp<int64_t>(i < 0 ? i + rank : i, 0, rank);
+    };
+    OpBuilder builder(read);
+    auto single = RankedTensorType::get({1}, builder.getI64Type());
+    SmallVector<Value> extents;
+    int64_t end = read.getEnd() ? bound(*read.getEnd()) : rank;
+    for (int64_t i = bound(read.getStart()); i < end; ++i)
+      extents.push_back(
+          type.isDynamicDim(i)
+              ? Value(onnx::ShapeOp::create(builder, read.getLoc(), single,
+                                            source,
+                                            builder.getI64IntegerAttr(from + 1),
+                                            builder.getI64IntegerAttr(from)))
+              : Value(onnx::ConstantOp::create(
+                    builder, read.getLoc(), single,
+                    DenseElementsAttr::get(single, type.getDimSize(i)))));
+    if (extents.empty())
+      continue;
+    Value shape = extents.front();
+    if (extents.size() > 1)
+      shape = onnx::ConcatOp::create(builder, read.getLoc(),
+                                     read.getShape().getType(), extents, 0);
+    Operation *view = read.getData().getDefiningOp();
+    read.getShape().replaceAllUsesWith(shape);
+    read.erase();
+    eraseDead(view);
+  }
+}
+
 /// Takes the grown past for its rows read in order, and for those of them that
 /// a condition keeps, where it keeps all: as keys of several lengths are
 /// written.
@@ -187,6 +275,7 @@ static LogicalResult readEntry(DecoderEntry &entry) {
   func::FuncOp function = entry.function;
   if (!function.getBody().hasOneBlock() || failed(readArguments(entry)))
     return failure();
+  redirectShapeReads(entry);
   for (Past &past : entry.pasts)
     if (failed(readPast(entry, past)))
       return failure();

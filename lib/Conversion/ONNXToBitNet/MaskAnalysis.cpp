@@ -364,15 +364,19 @@ MaskAnalysis::Result MaskAnalysis::evaluateMovement(Operation *op,
   }
   if (isa<onnx::ReduceSumOp, onnx::ReduceMaxOp>(op))
     return evaluateReduction(op);
+  if (auto concat = dyn_cast<onnx::ConcatOp>(op))
+    return evaluateVector(concat, indices);
   if (isa<onnx::CumSumOp>(op))
     return evaluateCumSum(op, indices);
   if (auto trilu = dyn_cast<onnx::TriluOp>(op)) {
     AffineNumber diagonal = number(0);
     if (!onnx::isAbsent(trilu.getK())) {
-      auto k = getScalar(trilu.getK());
-      if (!k)
+      RankedTensorType type = getTensorType(trilu.getK());
+      Indices only(type ? type.getRank() : 0, number(0));
+      auto k = evaluate(trilu.getK(), only);
+      if (!k || !k->isNumber())
         return std::nullopt;
-      diagonal = number(*k);
+      diagonal = k->yes;
     }
     auto inner = evaluate(trilu.getInput(), indices);
     if (!inner || !inner->isNumber())
@@ -412,6 +416,23 @@ MaskAnalysis::Result MaskAnalysis::evaluateReduction(Operation *op) {
       return std::nullopt;
   }
   return makeNumber(sum);
+}
+
+/// An element of vectors in a row.
+MaskAnalysis::Result MaskAnalysis::evaluateVector(onnx::ConcatOp concat,
+                                                  const Indices &indices) {
+  if (indices.size() != 1 || !indices[0].isConstant())
+    return std::nullopt;
+  int64_t at = static_cast<int64_t>(indices[0].constant);
+  for (Value part : concat.getInputs()) {
+    RankedTensorType type = getTensorType(part);
+    if (!type || !type.hasStaticShape() || at < 0)
+      return std::nullopt;
+    if (at < type.getDimSize(0))
+      return evaluate(part, {number(at)});
+    at -= type.getDimSize(0);
+  }
+  return std::nullopt;
 }
 
 /// Sums of equal elements up to each.
@@ -619,6 +640,13 @@ bool MaskAnalysis::hasExtentOfKeys(Value value, int64_t dim) {
   auto extent = evaluateExtent(value, dim);
   return extent && extent->isNumber() &&
          extent->yes ==
+             AffineNumber{static_cast<double>(context.tokens), 1, 0, 0};
+}
+
+bool MaskAnalysis::isNumberOfKeys(Value vector, int64_t index) {
+  auto element = evaluate(vector, {number(index)});
+  return element && element->isNumber() &&
+         element->yes ==
              AffineNumber{static_cast<double>(context.tokens), 1, 0, 0};
 }
 

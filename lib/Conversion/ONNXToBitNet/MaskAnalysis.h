@@ -14,6 +14,8 @@
 #ifndef BITNET_LIB_CONVERSION_ONNXTOBITNET_MASKANALYSIS_H
 #define BITNET_LIB_CONVERSION_ONNXTOBITNET_MASKANALYSIS_H
 
+#include "bitnet/Dialect/ONNX/IR/ONNXOps.h"
+
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVector.h"
@@ -70,6 +72,9 @@ public:
   /// [1, H, T, D] of past and new tokens in their order.
   bool isOrderOfKeys(mlir::Value indices);
 
+  /// Whether an element of a vector is the number of past and new tokens.
+  bool isNumberOfKeys(mlir::Value vector, int64_t index);
+
   /// Whether a condition [1, 1, T, 1] holds for all keys of past and new
   /// tokens.
   bool holdsForKeys(mlir::Value condition);
@@ -85,6 +90,7 @@ private:
   Result evaluateElementwise(mlir::Operation *op, const Indices &indices);
   Result evaluateMovement(mlir::Operation *op, const Indices &indices);
   Result evaluateReduction(mlir::Operation *op);
+  Result evaluateVector(onnx::ConcatOp concat, const Indices &indices);
   Result evaluateCumSum(mlir::Operation *op, const Indices &indices);
   Result evaluateExtremum(mlir::Operation *op,
                           llvm::ArrayRef<Element> operands);

@@ -152,13 +152,16 @@ static Value makeScalar(OpBuilder &builder, Location loc, float value) {
                                   DenseElementsAttr::get(type, value));
 }
 
-/// 0 where a boolean mask holds, else `otherwise`.
+/// 0 where a boolean mask holds and `hidden` elsewhere, or the other way
+/// around.
 static Value makeAdditive(OpBuilder &builder, Location loc, Value condition,
-                          Value otherwise) {
+                          Value hidden, bool hidesWhere = false) {
   auto type = cast<RankedTensorType>(
       getTensorType(condition).clone(builder.getF32Type()));
+  Value shown = makeScalar(builder, loc, 0.0f);
   return onnx::WhereOp::create(builder, loc, type, condition,
-                               makeScalar(builder, loc, 0.0f), otherwise);
+                               hidesWhere ? hidden : shown,
+                               hidesWhere ? shown : hidden);
 }
 
 /// Whether a mask broadcasts over scores [B, H, S, T].
@@ -206,16 +209,20 @@ static onnx::MatMulOp matchScores(OpBuilder &builder, Value value,
     }
   }
   if (auto where = value.getDefiningOp<onnx::WhereOp>()) {
-    auto fill = getScalar(where.getY());
-    if (!fill || *fill > -1e4 || where.getX().getType() != type ||
+    // Where(seen, scores, fill), or Where(hidden, fill, scores).
+    bool fillsFirst = getScalar(where.getX()).has_value();
+    Value scores = fillsFirst ? where.getY() : where.getX();
+    auto fill = getScalar(fillsFirst ? where.getX() : where.getY());
+    if (!fill || *fill > -1e4 || scores.getType() != type ||
         !isMask(where.getCondition(), type))
       return {};
-    if (auto matmul = matchProduct(where.getX())) {
-      match.mask =
-          expandMask(builder, where.getLoc(),
-                     makeAdditive(builder, where.getLoc(), where.getCondition(),
-                                  makeScalar(builder, where.getLoc(),
-                                             static_cast<float>(*fill))));
+    if (auto matmul = matchProduct(scores)) {
+      Value hidden =
+          makeScalar(builder, where.getLoc(), static_cast<float>(*fill));
+      match.mask = expandMask(builder, where.getLoc(),
+                              makeAdditive(builder, where.getLoc(),
+                                           where.getCondition(), hidden,
+                                           /*hidesWhere=*/fillsFirst));
       return matmul;
     }
   }

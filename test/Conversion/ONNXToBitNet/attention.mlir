@@ -58,3 +58,20 @@ func.func @standard_of_repeated_heads(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x3x
       : (tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>, none, none, none, none) -> (tensor<1x4x3x4xf32>, none, none, none)
   return %y#0 : tensor<1x4x3x4xf32>
 }
+
+// masked_fill: what is hidden, not what is seen.
+// CHECK-LABEL: func @masked_fill
+// CHECK-SAME: %[[HIDDEN:[^:]*]]: tensor<3x5xi1>
+// CHECK-DAG: %[[ZERO:.*]] = onnx.Constant dense<0.000000e+00>
+// CHECK-DAG: %[[FILL:.*]] = onnx.Constant dense<-1.000000e+09>
+// CHECK: onnx.Where %[[HIDDEN]], %[[FILL]], %[[ZERO]]
+// CHECK: bitnet.attention {{.*}}mask(
+func.func @masked_fill(%q: tensor<1x2x3x8xf32>, %kt: tensor<1x2x5x8xf32>, %hidden: tensor<3x5xi1>) -> tensor<1x2x3x8xf32> {
+  %fill = onnx.Constant dense<-1.0e9> : tensor<f32>
+  %k = onnx.Transpose %kt {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x5x8xf32>) -> tensor<1x2x8x5xf32>
+  %s = onnx.MatMul %q, %k : (tensor<1x2x3x8xf32>, tensor<1x2x8x5xf32>) -> tensor<1x2x3x5xf32>
+  %w = onnx.Where %hidden, %fill, %s : (tensor<3x5xi1>, tensor<f32>, tensor<1x2x3x5xf32>) -> tensor<1x2x3x5xf32>
+  %p = onnx.Softmax %w : (tensor<1x2x3x5xf32>) -> tensor<1x2x3x5xf32>
+  %y = onnx.MatMul %p, %kt : (tensor<1x2x3x5xf32>, tensor<1x2x5x8xf32>) -> tensor<1x2x3x8xf32>
+  return %y : tensor<1x2x3x8xf32>
+}

@@ -65,3 +65,21 @@ func.func @quantiser(%x: tensor<?x64x16xf32>, %hi: tensor<f32>) -> (tensor<?x?x1
   %2 = onnx.Clip %x, %none, %hi : (tensor<?x64x16xf32>, none, tensor<f32>) -> tensor<?x?x16xf32>
   return %0, %1, %2 : tensor<?x?x1xf32>, tensor<?x?xf32>, tensor<?x?x16xf32>
 }
+
+// -1 stands for an extent that is kept: exporters replace it by 1. No extent is -1.
+// CHECK-LABEL: func @expand_with_kept_extents
+// CHECK: onnx.Expand %{{.*}} -> tensor<1x2x3x?x8xf32>
+func.func @expand_with_kept_extents(%x: tensor<1x2x1x?x8xf32>, %k: tensor<1x2x?x8xf32>) -> tensor<?x2x?x?x8xf32> {
+  %two = onnx.Constant dense<2> : tensor<1xi64>
+  %front = onnx.Constant dense<[-1, -1, 3]> : tensor<3xi64>
+  %back = onnx.Constant dense<-1> : tensor<1xi64>
+  %shape = onnx.Shape %k : (tensor<1x2x?x8xf32>) -> tensor<4xi64>
+  %count = onnx.Gather %shape, %two : (tensor<4xi64>, tensor<1xi64>) -> tensor<1xi64>
+  %to = onnx.Concat %front, %count, %back {axis = 0 : i64} : (tensor<3xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<5xi64>
+  %minus = onnx.Constant dense<-1> : tensor<5xi64>
+  %ones = onnx.Constant dense<1> : tensor<5xi64>
+  %kept = onnx.Equal %to, %minus : (tensor<5xi64>, tensor<5xi64>) -> tensor<5xi1>
+  %sizes = onnx.Where %kept, %ones, %to : (tensor<5xi1>, tensor<5xi64>, tensor<5xi64>) -> tensor<5xi64>
+  %y = onnx.Expand %x, %sizes : (tensor<1x2x1x?x8xf32>, tensor<5xi64>) -> tensor<?x2x?x?x8xf32>
+  return %y : tensor<?x2x?x?x8xf32>
+}

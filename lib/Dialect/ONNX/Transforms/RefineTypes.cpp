@@ -82,6 +82,46 @@ static std::optional<SmallVector<Extent>> getSliced(SliceOp op, int depth) {
   return SmallVector<Extent>(all->begin() + begin, all->begin() + end);
 }
 
+/// Whether two elements are equal, where that is known.
+static std::optional<bool> areEqual(const Extent &a, const Extent &b) {
+  bool knowsA = !ShapedType::isDynamic(a.constant);
+  bool knowsB = !ShapedType::isDynamic(b.constant);
+  if (knowsA && knowsB)
+    return a.constant == b.constant;
+  // No extent is negative.
+  if ((knowsA && a.constant < 0 && b.source) ||
+      (knowsB && b.constant < 0 && a.source))
+    return false;
+  return std::nullopt;
+}
+
+/// Elements that Where selects by an Equal: exporters replace -1 by 1.
+static std::optional<SmallVector<Extent>> getSelected(WhereOp op, int depth) {
+  auto equal = op.getCondition().getDefiningOp<EqualOp>();
+  if (!equal)
+    return std::nullopt;
+  Value values[] = {equal->getOperand(0), equal->getOperand(1), op.getX(),
+                    op.getY()};
+  SmallVector<Extent> lists[4];
+  size_t size = 1;
+  for (auto [list, value] : llvm::zip(lists, values)) {
+    auto extents = getExtents(value, depth);
+    if (!extents)
+      return std::nullopt;
+    list = *extents;
+    size = std::max(size, list.size());
+  }
+  SmallVector<Extent> result;
+  for (size_t i = 0; i < size; ++i) {
+    auto at = [&](const SmallVector<Extent> &list) {
+      return list.size() == 1 ? list[0] : i < list.size() ? list[i] : Extent();
+    };
+    auto same = areEqual(at(lists[0]), at(lists[1]));
+    result.push_back(same ? at(lists[*same ? 2 : 3]) : Extent());
+  }
+  return result;
+}
+
 /// The elements of a scalar or vector of integers, if their number is known.
 static std::optional<SmallVector<Extent>> getExtents(Value shape, int depth) {
   constexpr int kMaxDepth = 16;
@@ -104,6 +144,8 @@ static std::optional<SmallVector<Extent>> getExtents(Value shape, int depth) {
           llvm::append_range(*result, *part);
     } else if (auto op = shape.getDefiningOp<SliceOp>()) {
       result = getSliced(op, depth + 1);
+    } else if (auto op = shape.getDefiningOp<WhereOp>()) {
+      result = getSelected(op, depth + 1);
     } else if (auto op = shape.getDefiningOp<GatherOp>()) {
       auto all = getExtents(op.getData(), depth + 1);
       auto indices = getConstantInts(op.getIndices());
