@@ -43,6 +43,23 @@ struct AffineNumber {
   }
 };
 
+inline AffineNumber combine(const AffineNumber &a, double factorA,
+                            const AffineNumber &b, double factorB) {
+  return {a.constant * factorA + b.constant * factorB,
+          a.p * factorA + b.p * factorB, a.i * factorA + b.i * factorB,
+          a.j * factorA + b.j * factorB};
+}
+
+inline AffineNumber add(const AffineNumber &a, const AffineNumber &b) {
+  return combine(a, 1, b, 1);
+}
+
+inline AffineNumber subtract(const AffineNumber &a, const AffineNumber &b) {
+  return combine(a, 1, b, -1);
+}
+
+inline AffineNumber number(double constant) { return {constant, 0, 0, 0}; }
+
 /// A conjunction of `number >= 0` over integers; empty for true.
 struct Condition {
   bool isFalse = false;
@@ -58,6 +75,18 @@ struct Element {
 
   bool isNumber() const { return condition.isTrue(); }
 };
+
+inline Element makeNumber(AffineNumber n) { return {Condition(), n, n}; }
+
+/// Whether an op computes each element from those at its place in operands that
+/// broadcast.
+bool isElementwise(mlir::Operation *op);
+
+/// Maps indices of `to` to those of `from`, whose dimensions other than 1 are
+/// the same.
+std::optional<llvm::SmallVector<AffineNumber, 4>>
+mapUnitDims(mlir::RankedTensorType from, mlir::RankedTensorType to,
+            llvm::ArrayRef<AffineNumber> indices);
 
 /// Evaluates elements of a function's values by their indices.
 class MaskAnalysis {
