@@ -89,19 +89,34 @@ private:
       tokensAtOnce = 1;
   }
 
+  /// A field has two masks beside its activations, and LLVM begins several
+  /// fields at a time: more sums would leave for the stack.
+  void chooseAddSubTile() {
+    bool many = target.getVectorBits() == 512, one = staticTokens() == 1;
+    vectorsAtOnce = !many ? 1 : one ? 4 : 2;
+    tokensAtOnce = many && !one ? 2 : 1;
+  }
+
   /// Accumulators, codes and activations must fit the registers.
   void chooseTile() {
     if (isPrepared())
       return choosePreparedTile();
     bool one = staticTokens() == 1, many = target.getRegisters() == 32;
-    bool pairs = lowering == Lowering::AddSub || target.hasPartialSums();
+    if (lowering == Lowering::AddSub && !isWide)
+      return chooseAddSubTile();
+    bool pairs = target.hasPartialSums();
     if (one)
       vectorsAtOnce = many || !pairs ? 4 : 2;
     else if (many && !pairs)
       vectorsAtOnce = 4;
     else
       vectorsAtOnce = many ? 2 : 1;
-    tokensAtOnce = one ? 1 : many ? 6 : 4;
+    // SSE has two operands: a copy of the codes for each token.
+    bool copies = !target.has("avx") && !target.has("neon");
+    tokensAtOnce = one ? 1 : many ? 6 : copies ? 3 : 4;
+    // Eight fields, in vectors that have no operands by element.
+    if (one && target.isScalable() && packing.getCodeBits() == 1)
+      vectorsAtOnce = packing.getUnit() == 8 ? 1 : 2;
     if (one || !target.has("neon"))
       return;
     // ARM has no operands in memory: activations take registers too, and so do
@@ -110,7 +125,7 @@ private:
       vectorsAtOnce = 2;
       tokensAtOnce = 6;
     } else if (pairs) {
-      tokensAtOnce = lowering == Lowering::AddSub ? 4 : 3;
+      tokensAtOnce = 3;
     } else {
       vectorsAtOnce = packing.getUnit() == 8 ? 2 : 4;
       tokensAtOnce = packing.getUnit() == 8 ? 6 : 4;
@@ -285,6 +300,9 @@ private:
     int64_t blockBytes = packing.getBlockBytes();
     Value base = b.add(b.mul(tileIndex, blocks() * blockBytes),
                        b.mul(vector, b.mul(laneRows, packing.getUnit())));
+    if (lowering == Lowering::LUT && !isWide &&
+        inner.unit() != packing.getUnit())
+      return overHalfBlocks(inner, tile, base, first, last, initial);
     return b.reduce(first, last, 1, initial, [&](Value block, ValueRange so) {
       Value offset = b.add(base, b.mul(block, blockBytes));
       Value k = b.mul(block, packing.getBlock());
@@ -319,6 +337,41 @@ private:
       b.prefetch(op.weight, b.add(offset, prefetchBytes + line * cacheLine));
       std::advance(first, ops / lines);
     }
+  }
+
+  /// Blocks of eight bytes a row in halves of four: lookups leave no registers
+  /// for the other half. Tables of halves follow one another.
+  SmallVector<Value> overHalfBlocks(InnerLoop &inner, const MicroTile &tile,
+                                    Value base, Value first, Value last,
+                                    ValueRange initial) {
+    Value begin = b.mul(first, 2), end = b.mul(last, 2);
+    return b.reduce(begin, end, 1, initial, [&](Value half, ValueRange so) {
+      Value block = b.mul(b.floorDiv(half, 2), packing.getBlockBytes());
+      Value offset = b.add(base, block);
+      Value second = b.rem(half, 2), part = b.mul(second, 32);
+      Value ahead = b.add(offset, b.mul(second, cacheLine));
+      if (tile.tokens == 1)
+        b.prefetch(op.weight, b.add(ahead, prefetchBytes));
+      return inner.block(loadHalf(offset, tile.vectors, part),
+                         b.mul(half, packing.getBlock() / 2), 0, so);
+    });
+  }
+
+  /// Of the eight bytes of each row the four from bit `shift` on.
+  SmallVector<Value> loadHalf(Value offset, int64_t vectors, Value shift) {
+    SmallVector<Value> result;
+    Value amount =
+        b.splat(b.create<arith::IndexCastOp>(b.getI64Type(), shift), lanes);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value bytes = b.loadVector(
+          op.weight, b.add(offset, b.mul(laneRows, 8 * v)), lanes * 8);
+      Value rows = b.bitcast(bytes, b.getI64Type());
+      rows = b.create<arith::ShRUIOp>(rows, amount);
+      Value words =
+          b.create<arith::TruncIOp>(b.vectorType(lanes, b.getI32Type()), rows);
+      result.push_back(b.bitcast(words, b.getI8Type()));
+    }
+    return result;
   }
 
   /// The packing's bytes, a vector at a time.
