@@ -96,14 +96,9 @@ LogicalResult writeReport(StringRef path, const CompileReport &report) {
   return success();
 }
 
-} // namespace
-
-int main(int argc, char **argv) {
-  CommandLine line;
-  int status = 0;
-  if (!parseCommandLine(argc, argv, line, status))
-    return status;
-  CompileOptions options;
+/// Looks up what the command line names. False, and a message, where that is
+/// nothing.
+bool readOptions(const CommandLine &line, CompileOptions &options) {
   options.input = line.model;
   options.output = line.output;
   options.target = line.target;
@@ -116,17 +111,40 @@ int main(int argc, char **argv) {
   std::optional<Lowering> lowering = symbolizeLowering(line.lowering);
   if (!lowering)
     return fail("unknown lowering '" + line.lowering +
-                "'; expected auto, dot, lut, addsub or popcount");
+                "'; expected auto, dot, lut, addsub or popcount"),
+           false;
   options.phases.lowering = *lowering;
   if (!line.compileTo.empty()) {
     std::optional<Phase> phase = parsePhase(line.compileTo);
     if (!phase)
       return fail("unknown phase '" + line.compileTo +
-                  "'; expected onnx, bitnet, packed, loops, llvm, asm or obj");
+                  "'; expected onnx, bitnet, packed, loops, llvm, asm or obj"),
+             false;
     options.stopAfter = *phase;
   }
 
-  if (!line.tokenizer.empty() && !checkTokenizer(line.tokenizer))
+  return line.tokenizer.empty() || checkTokenizer(line.tokenizer);
+}
+
+void print(Diagnostic &diagnostic) {
+  llvm::errs() << "bitnet-compile: "
+               << (diagnostic.getSeverity() == DiagnosticSeverity::Error
+                       ? "error: "
+                       : "warning: ")
+               << describe(diagnostic.getLocation()) << diagnostic << "\n";
+  for (Diagnostic &note : diagnostic.getNotes())
+    llvm::errs() << "  note: " << describe(note.getLocation()) << note << "\n";
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CommandLine line;
+  int status = 0;
+  if (!parseCommandLine(argc, argv, line, status))
+    return status;
+  CompileOptions options;
+  if (!readOptions(line, options))
     return 1;
 
   DialectRegistry registry;
@@ -140,14 +158,7 @@ int main(int argc, char **argv) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
       return success();
     progress.clear();
-    llvm::errs() << "bitnet-compile: "
-                 << (diagnostic.getSeverity() == DiagnosticSeverity::Error
-                         ? "error: "
-                         : "warning: ")
-                 << describe(diagnostic.getLocation()) << diagnostic << "\n";
-    for (Diagnostic &note : diagnostic.getNotes())
-      llvm::errs() << "  note: " << describe(note.getLocation()) << note
-                   << "\n";
+    print(diagnostic);
     return success();
   });
   CompileReport report;
