@@ -37,28 +37,31 @@ Value InnerLoop::loadActivations(int64_t token, Value k, int64_t byte) {
   return vector;
 }
 
-Value InnerLoop::extractField(Value weights, int64_t field) {
+Value bitnet::extractField(KernelBuilder &b, const VectorTarget &target,
+                           Value weights, int64_t field, int64_t codeBits) {
+  int64_t bytes = cast<VectorType>(weights.getType()).getNumElements();
   Type byte = b.getI8Type();
   if (field && target.hasByteShifts()) {
     weights = b.create<arith::ShRUIOp>(
-        weights, b.constantVector(tile.lanes * 4, byte, field * tile.codeBits));
-    if (field == tile.fields() - 1)
+        weights, b.constantVector(bytes, byte, field * codeBits));
+    if (field == 8 / codeBits - 1)
       return weights;
   } else if (field) {
     // Shifted as words: there are no shifts of bytes, and the mask removes what
     // crosses from the neighbour.
     Value words = b.bitcast(weights, b.getI32Type());
     Value amount =
-        b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
+        b.constantVector(bytes / 4, b.getI32Type(), field * codeBits);
     weights = b.bitcast(b.create<arith::ShRUIOp>(words, amount), byte);
   }
   return b.create<arith::AndIOp>(
-      weights, b.constantVector(tile.lanes * 4, byte, tile.codeMask()));
+      weights, b.constantVector(bytes, byte, (1 << codeBits) - 1));
 }
 
-Value InnerLoop::removeOffset(Value codeSums, Value activationSum) {
+Value bitnet::removeOffset(KernelBuilder &b, Value codeSums,
+                           Value activationSum, int64_t codeBits) {
   // Ternary codes are w + 1; binary ones (w + 1) / 2.
-  if (tile.codeBits == 1)
+  if (codeBits == 1)
     codeSums = b.create<arith::AddIOp>(codeSums, codeSums);
   return b.create<arith::SubIOp>(codeSums, activationSum);
 }

@@ -39,6 +39,13 @@ struct MicroTile {
   int64_t codeMask() const { return (1 << codeBits) - 1; }
 };
 
+/// Field `field` of every byte, shifted down, as bytes.
+Value extractField(KernelBuilder &b, const VectorTarget &target, Value weights,
+                   int64_t field, int64_t codeBits);
+/// Sums of code times activation to sums of weight times activation.
+Value removeOffset(KernelBuilder &b, Value codeSums, Value activationSum,
+                   int64_t codeBits);
+
 class InnerLoop {
 public:
   InnerLoop(KernelBuilder &b, const MicroTile &tile, const VectorTarget &target)
@@ -80,10 +87,12 @@ protected:
   /// bytes.
   Value broadcastActivations(int64_t token, Value k, int64_t offset,
                              int64_t field);
-  /// Field `field` of every byte, shifted down, as bytes.
-  Value extractField(Value weights, int64_t field);
-  /// Sums of code times activation to sums of weight times activation.
-  Value removeOffset(Value codeSums, Value activationSum);
+  Value extractField(Value weights, int64_t field) {
+    return bitnet::extractField(b, target, weights, field, tile.codeBits);
+  }
+  Value removeOffset(Value codeSums, Value activationSum) {
+    return bitnet::removeOffset(b, codeSums, activationSum, tile.codeBits);
+  }
 
   /// Sixteen activations of a token, from the block's `k + byte` on; loaded
   /// once.
@@ -118,6 +127,14 @@ std::unique_ptr<InnerLoop> makeLUTLoop(KernelBuilder &b, const MicroTile &tile,
 /// tokens of the block.
 void emitTokenBlockSums(KernelBuilder &b, const LowBitMatmul &matmul,
                         Value firstTile, Value tiles, Value token, Value sums);
+/// Tokens that a panel multiplies at a time.
+int64_t getPanelStep(const VectorTarget &target);
+/// The sums of code times activation of a tile of packed rows for `tokens`
+/// tokens from `token` on, by codes that are unpacked once for all of them.
+/// `sums` is of i32, by tokens and rows.
+void emitPanelSums(KernelBuilder &b, const LowBitMatmul &matmul,
+                   const VectorTarget &target, Value tile, Value token,
+                   int64_t tokens, Value sums);
 /// Bit counts of activations in {-1, 0, 1}, prepared for `popcount`.
 std::unique_ptr<InnerLoop> makePopcountLoop(KernelBuilder &b,
                                             const MicroTile &tile,

@@ -63,6 +63,10 @@ Value KernelBuilder::dim(Value memref, int64_t dimension) {
   return create<memref::DimOp>(memref, dimension);
 }
 
+Value KernelBuilder::allocaVectors(MemRefType type) {
+  return create<memref::AllocaOp>(type, getI64IntegerAttr(64));
+}
+
 Value KernelBuilder::load(Value memref, ValueRange indices) {
   return create<memref::LoadOp>(memref, indices);
 }

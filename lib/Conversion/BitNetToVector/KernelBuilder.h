@@ -50,6 +50,9 @@ public:
   /// Extent of a memref's dimension, a constant where it is static.
   Value dim(Value memref, int64_t dimension);
 
+  /// Memory of the frame that vectors may be loaded from without crossing lines
+  /// of a cache.
+  Value allocaVectors(mlir::MemRefType type);
   Value load(Value memref, ValueRange indices);
   void store(Value value, Value memref, ValueRange indices);
   /// Asks for an element soon to be read; it may lie past the memref's end.

@@ -45,10 +45,14 @@ public:
     overTokenBlocks();
     if (staticTokens() && staticTokens() == KernelBuilder::constant(rest))
       return;
+    Value firstLeft = countPanels();
     b.parallel(b.index(tiles()), [&](Value tile) {
       b.setScalable(target.isScalable());
       laneRows = b.scale(lanes);
-      overVectors(tile);
+      rest = firstLeft;
+      overPanels(tile);
+      if (!staticTokens() || staticTokens() != KernelBuilder::constant(rest))
+        overVectors(tile);
       b.setScalable(false);
     });
   }
@@ -176,7 +180,7 @@ private:
   void blockOfTokens(Value firstTile, int64_t tilesAtOnce, Value token,
                      int64_t size) {
     int64_t rows = packing.getRows();
-    Value sums = b.create<memref::AllocaOp>(
+    Value sums = b.allocaVectors(
         MemRefType::get({tilesAtOnce * rows, size}, b.getI32Type()));
     Value count = b.createOrFold<arith::MinUIOp>(
         b.sub(b.index(tiles()), firstTile), b.index(tilesAtOnce));
@@ -190,6 +194,58 @@ private:
         epilogue(b.transpose(part), b.add(firstRow, row), b.add(token, t),
                  lanes);
       });
+    });
+  }
+
+  /// Whether enough tokens share codes that are unpacked for them.
+  bool usesPanels() {
+    bool x86 = target.getDotKind() == DotKind::DotX86 ||
+               target.getDotKind() == DotKind::PairsX86;
+    return lowering == Lowering::Dot && x86 && !isWide && groups == 1 &&
+           op.sum && op.tokenBlocks.empty() && packing.getUnit() == 4 &&
+           isInnermostContiguous(op.lhs) &&
+           staticTokens().value_or(getPanel()) >= leastPanel;
+  }
+  int64_t getPanel() const { return 16 * getPanelStep(target); }
+
+  /// The first token that is in no panel.
+  Value countPanels() {
+    if (!usesPanels())
+      return rest;
+    if (std::optional<int64_t> tokens = staticTokens())
+      return b.index(*tokens % getPanel() < leastPanel
+                         ? *tokens / getPanel() * getPanel()
+                         : *tokens);
+    Value tokens = b.dim(op.lhs, 0);
+    return b.mul(b.floorDiv(tokens, getPanel()), getPanel());
+  }
+
+  void overPanels(Value tile) {
+    if (!usesPanels())
+      return;
+    Value whole = b.mul(b.floorDiv(rest, getPanel()), getPanel());
+    Value sums = b.allocaVectors(
+        MemRefType::get({getPanel(), packing.getRows()}, b.getI32Type()));
+    b.loop(b.index(0), whole, getPanel(),
+           [&](Value token) { panel(tile, token, getPanel(), sums); });
+    if (std::optional<int64_t> tokens = KernelBuilder::constant(rest);
+        tokens && *tokens % getPanel())
+      panel(tile, whole, *tokens % getPanel(), sums);
+  }
+
+  void panel(Value tile, Value token, int64_t size, Value sums) {
+    emitPanelSums(b, op, target, tile, token, size, sums);
+    vectorsAtOnce = packing.getRows() / lanes;
+    Value row = b.mul(tile, packing.getRows());
+    b.loop(b.index(0), b.index(size), 1, [&](Value t) {
+      Value at = b.add(token, t);
+      Value activations = b.splat(b.load(op.sum, at), lanes);
+      SmallVector<Value> totals;
+      for (int64_t v = 0; v < vectorsAtOnce; ++v)
+        totals.push_back(
+            removeOffset(b, b.loadVector(sums, {t, b.index(v * lanes)}, lanes),
+                         activations, packing.getCodeBits()));
+      epilogue(totals, row, at, 1);
     });
   }
 
@@ -496,6 +552,8 @@ private:
     return value;
   }
 
+  /// The fewest tokens for which unpacking codes beforehand pays.
+  static constexpr int64_t leastPanel = 12;
   /// How far ahead of the loads of a decode step weights are fetched.
   static constexpr int64_t prefetchBytes = 6144, cacheLine = 64;
 

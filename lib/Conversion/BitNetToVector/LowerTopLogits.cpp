@@ -94,8 +94,7 @@ private:
         isZero, b.f32(0), b.f32(std::numeric_limits<double>::infinity()));
     norm = b.create<arith::SelectOp>(usable, norm, unbounded);
 
-    planes = b.create<memref::AllocaOp>(
-        MemRefType::get({2, 2 * rowBytes}, b.getI8Type()));
+    planes = b.allocaVectors(MemRefType::get({2, 2 * rowBytes}, b.getI8Type()));
     Value total = b.i32(0);
     total = b.reduce(
         zero, b.index(2 * rowBytes), 1, total, [&](Value k, ValueRange so) {
