@@ -117,7 +117,7 @@ private:
       vectorsAtOnce = many ? 2 : 1;
     // SSE has two operands: a copy of the codes for each token.
     bool copies = !target.has("avx") && !target.has("neon");
-    tokensAtOnce = one ? 1 : many ? 6 : copies ? 3 : 4;
+    tokensAtOnce = one ? 1 : many ? (pairs ? 4 : 5) : copies ? 3 : 4;
     // Eight fields, in vectors that have no operands by element.
     if (one && target.isScalable() && packing.getCodeBits() == 1)
       vectorsAtOnce = packing.getUnit() == 8 ? 1 : 2;
@@ -235,17 +235,20 @@ private:
 
   void panel(Value tile, Value token, int64_t size, Value sums) {
     emitPanelSums(b, op, target, tile, token, size, sums);
-    vectorsAtOnce = packing.getRows() / lanes;
-    Value row = b.mul(tile, packing.getRows());
+    vectorsAtOnce = std::min<int64_t>(4, packing.getRows() / lanes);
+    Value first = b.mul(tile, packing.getRows());
     b.loop(b.index(0), b.index(size), 1, [&](Value t) {
       Value at = b.add(token, t);
       Value activations = b.splat(b.load(op.sum, at), lanes);
-      SmallVector<Value> totals;
-      for (int64_t v = 0; v < vectorsAtOnce; ++v)
-        totals.push_back(
-            removeOffset(b, b.loadVector(sums, {t, b.index(v * lanes)}, lanes),
-                         activations, packing.getCodeBits()));
-      epilogue(totals, row, at, 1);
+      b.loop(b.index(0), b.index(packing.getRows()), vectorsAtOnce * lanes,
+             [&](Value row) {
+               SmallVector<Value> totals;
+               for (int64_t v = 0; v < vectorsAtOnce; ++v)
+                 totals.push_back(removeOffset(
+                     b, b.loadVector(sums, {t, b.add(row, v * lanes)}, lanes),
+                     activations, packing.getCodeBits()));
+               epilogue(totals, b.add(first, row), at, 1);
+             });
     });
   }
 

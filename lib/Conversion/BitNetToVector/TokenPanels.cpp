@@ -72,9 +72,9 @@ private:
            [&](Value t) { visit(t, size); });
   }
 
-  Value codesAt(Value block, int64_t field, Value vector) {
-    Value at = b.add(b.mul(block, fields), field);
-    return b.mul(b.add(b.mul(at, vectors), vector), 4 * lanes);
+  /// Where the codes of a step and of a vector begin.
+  Value codesAt(Value step, Value vector) {
+    return b.mul(b.add(b.mul(step, vectors), vector), 4 * lanes);
   }
 
   void unpack(Value first, Value count) {
@@ -87,7 +87,7 @@ private:
         for (int64_t field = 0; field < fields; ++field)
           b.storeVector(
               extractField(b, target, packed, field, packing.getCodeBits()),
-              codes, codesAt(block, field, b.index(v)));
+              codes, codesAt(b.add(b.mul(block, fields), field), b.index(v)));
       }
     });
   }
@@ -103,13 +103,15 @@ private:
     for (int64_t i = 0; i < some * vectorsAtOnce; ++i)
       so.push_back(narrow ? b.zeroVector(2 * lanes, b.getI16Type())
                           : b.loadVector(sums, place(i), lanes));
-    so = b.reduce(b.index(0), count, 1, so, [&](Value block, ValueRange so) {
-      SmallVector<Value> next(so);
-      Value k = b.mul(b.add(first, block), packing.getBlock());
-      for (int64_t field = 0; field < fields; ++field)
-        step(block, field, k, t, some, vector, next);
-      return next;
-    });
+    // A field of a block meets the next activations: steps are alike.
+    so = b.reduce(b.index(0), b.mul(count, fields), 1, so,
+                  [&](Value at, ValueRange so) {
+                    Value k = b.add(b.mul(first, packing.getBlock()),
+                                    b.mul(at, packing.getUnit()));
+                    SmallVector<Value> next(so);
+                    step(at, k, t, some, vector, next);
+                    return next;
+                  });
     for (auto [i, sum] : llvm::enumerate(so)) {
       if (narrow)
         sum = emitWiden(b, b.loadVector(sums, place(i), lanes), {sum});
@@ -117,15 +119,14 @@ private:
     }
   }
 
-  void step(Value block, int64_t field, Value k, Value t, int64_t some,
-            Value vector, MutableArrayRef<Value> sums) {
+  void step(Value at, Value k, Value t, int64_t some, Value vector,
+            MutableArrayRef<Value> sums) {
     SmallVector<Value> weights;
     for (int64_t v = 0; v < vectorsAtOnce; ++v)
-      weights.push_back(b.loadVector(
-          codes, codesAt(block, field, b.add(vector, v)), 4 * lanes));
+      weights.push_back(
+          b.loadVector(codes, codesAt(at, b.add(vector, v)), 4 * lanes));
     for (int64_t i = 0; i < some; ++i) {
-      Value at = b.add(k, packing.getUnit() * field);
-      Value four = b.loadFixed(matmul.lhs, {b.add(token, b.add(t, i)), at}, 4);
+      Value four = b.loadFixed(matmul.lhs, {b.add(token, b.add(t, i)), k}, 4);
       Value word =
           b.create<vector::ExtractOp>(b.bitcast(four, b.getI32Type()), 0);
       Value bytes = b.bitcast(b.splat(word, lanes), b.getI8Type());
@@ -156,9 +157,11 @@ private:
 } // namespace
 
 int64_t bitnet::getPanelStep(const VectorTarget &target) {
-  if (target.getRegisters() == 32)
+  // Sums, codes and activations must fit the registers; SSE's products
+  // overwrite an operand.
+  if (target.getRegisters() == 32 || !target.hasPartialSums())
     return 6;
-  return target.hasPartialSums() ? 5 : 6;
+  return target.getVectorBits() == 128 ? 3 : 4;
 }
 
 void bitnet::emitPanelSums(KernelBuilder &b, const LowBitMatmul &matmul,

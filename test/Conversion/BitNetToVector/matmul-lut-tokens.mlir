@@ -5,7 +5,7 @@
 // transposed for the epilogue. The tables of 8 blocks of K are 32 KiB.
 module attributes {bitnet.target = #bitnet.target<"v3", triple = "x86_64-unknown-linux-gnu", cpu = "haswell", features = ["ssse3", "avx2"]>} {
   // CHECK-LABEL: func.func @block
-  // CHECK: memref.alloca() : memref<64x16xi32>
+  // CHECK: memref.alloca() {alignment = 64 : i64} : memref<64x16xi32>
   // CHECK: memref.collapse_shape {{.*}} : memref<16x8192xi8> into memref<131072xi8>
   // CHECK: scf.for {{.*}} step %c8
   // CHECK: arith.minui

@@ -4,7 +4,7 @@
 // left, one by one; then what is still left, by the weights themselves. python/tests/test_head.py checks the numbers.
 
 // CHECK-LABEL: func.func @top(
-// CHECK: %[[PLANES:.*]] = memref.alloca() : memref<2x128xi8>
+// CHECK: %[[PLANES:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x128xi8>
 // CHECK: scf.parallel
 // CHECK: scf.for
 // CHECK-COUNT-4: memref.prefetch %{{.*}}, read, locality<2>
