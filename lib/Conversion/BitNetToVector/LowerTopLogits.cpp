@@ -185,7 +185,7 @@ private:
   }
 
   /// Sums of half bytes times v, as i64, of rows of a plane of weights.
-  SmallVector<Value> sumsOf(Value codes, ArrayRef<Value> at, bool stream) {
+  SmallVector<Value> sumsOf(Value codes, ArrayRef<Value> at) {
     SmallVector<Value> sums(2 * at.size(), accumulator());
     sums = b.reduce(
         b.index(0), b.index(rowBytes), 64, sums,
@@ -195,7 +195,7 @@ private:
           for (int64_t part = 0; part < 64; part += 4 * lanes)
             for (auto [i, row] : llvm::enumerate(at)) {
               Value from = b.add(byte, part);
-              if (stream && part == 0)
+              if (part == 0)
                 b.prefetch(codes, {b.add(row, rowsAhead()), from});
               auto halves = split(b.loadVector(codes, {row, from}, 4 * lanes));
               for (int64_t plane : {0, 1}) {
@@ -260,7 +260,7 @@ private:
     SmallVector<Value> at;
     for (int64_t i = 0; i < rowsAtOnce; ++i)
       at.push_back(rowOf(row, i));
-    for (auto [to, sum] : llvm::zip(at, sumsOf(op.getHigh(), at, true)))
+    for (auto [to, sum] : llvm::zip(at, sumsOf(op.getHigh(), at)))
       note(to, b.create<arith::SubIOp>(times(sum, 32), times(hiddenSum, 241)),
            0.5, 0);
   }
@@ -284,8 +284,8 @@ private:
 
   void refineRow(Value row, Value limit) {
     decide(row, limit, 0, [&] {
-      Value high = sumsOf(op.getHigh(), row, false)[0];
-      Value low = sumsOf(op.getLow(), row, false)[0];
+      Value high = sumsOf(op.getHigh(), row)[0];
+      Value low = sumsOf(op.getLow(), row)[0];
       Value sum = b.create<arith::AddIOp>(times(high, 16), low);
       note(row, b.create<arith::SubIOp>(sum, times(hiddenSum, 128)), 1, 1);
     });

@@ -84,6 +84,9 @@ private:
       for (int64_t v = 0; v < vectors; ++v) {
         Value at = b.add(b.add(base, b.mul(block, blockBytes)), 4 * lanes * v);
         Value packed = b.loadVector(matmul.weight, at, 4 * lanes);
+        // The next chunk comes after a while of multiplications.
+        if (4 * lanes * v % 64 == 0)
+          b.prefetch(matmul.weight, b.add(at, chunk * blockBytes));
         for (int64_t field = 0; field < fields; ++field)
           b.storeVector(
               extractField(b, target, packed, field, packing.getCodeBits()),

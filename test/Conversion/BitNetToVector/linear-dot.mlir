@@ -18,11 +18,17 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
     return
   }
 
-  // Many tokens: codes are shifted out once and meet six tokens.
+  // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
   // CHECK-LABEL: func.func @prefill
+  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<32768xi8>
+  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<96x64xi32>
+  // CHECK: memref.prefetch
+  // CHECK: arith.shrui
+  // CHECK: vector.store {{.*}} : memref<32768xi8>, vector<64xi8>
   // CHECK: scf.for
-  // CHECK-NOT: memref.prefetch
-  // CHECK-COUNT-96: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // CHECK-NOT: arith.shrui
+  // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // CHECK-NOT: llvm.call_intrinsic
   // The epilogue: bias, then the activation function.
   // CHECK: arith.addf
   // CHECK: arith.cmpf olt
