@@ -376,8 +376,8 @@ private:
   }
 
   /// No more than the `wanted`-th largest lower bound, and near it. That of
-  /// one is the largest. For more, the distance from it doubles until it takes
-  /// in enough, and is then halved a few times.
+  /// one is the largest. For more, a distance from it doubles until it takes in
+  /// enough.
   Value findLimit() {
     Value largest =
         foldRows(lower, minusInfinity, vector::CombiningKind::MAXNUMF,
