@@ -21,9 +21,7 @@ Value InnerLoop::broadcastActivations(int64_t token, Value k, int64_t offset,
                      b.getI8Type());
   }
   Value row = b.add(tile.firstToken, token);
-  Value four = b.loadFixed(tile.activations, {row, b.add(k, byte)}, 4);
-  Value word = b.create<vector::ExtractOp>(b.bitcast(four, b.getI32Type()), 0);
-  return b.bitcast(b.splat(word, tile.lanes), b.getI8Type());
+  return b.broadcastWord(tile.activations, {row, b.add(k, byte)}, tile.lanes);
 }
 
 Value InnerLoop::loadActivations(int64_t token, Value k, int64_t byte) {

@@ -204,6 +204,13 @@ Value KernelBuilder::loadFixed(Value memref, ValueRange indices,
   return loadVector(memref, indices, count);
 }
 
+Value KernelBuilder::broadcastWord(Value memref, ValueRange indices,
+                                   int64_t lanes) {
+  Value four = bitcast(loadFixed(memref, indices, 4), getI32Type());
+  Value word = create<vector::ExtractOp>(four, 0);
+  return bitcast(splat(word, lanes), getI8Type());
+}
+
 Value KernelBuilder::bitcast(Value vector, Type element) {
   auto type = cast<VectorType>(vector.getType());
   int64_t bits = type.getNumElements() * type.getElementTypeBitWidth();

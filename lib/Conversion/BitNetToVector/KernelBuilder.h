@@ -99,6 +99,8 @@ public:
   Value loadVector(Value memref, ValueRange indices, int64_t lanes);
   /// `count` elements, the same number on every machine.
   Value loadFixed(Value memref, ValueRange indices, int64_t count);
+  /// Four bytes in every 32-bit lane, as bytes.
+  Value broadcastWord(Value memref, ValueRange indices, int64_t lanes);
   void storeVector(Value vector, Value memref, ValueRange indices);
   Value bitcast(Value vector, mlir::Type element);
   /// The columns of the matrix whose rows are `rows`, one after another, in

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "InnerLoop.h"
+#include "VectorEpilogue.h"
 
 using namespace mlir;
 using namespace bitnet;
@@ -25,13 +26,11 @@ public:
   MatmulLowering(KernelBuilder &b, const LowBitMatmul &op,
                  const VectorTarget &target, Lowering lowering)
       : b(b), op(op), target(target), lowering(lowering), packing(*op.packing),
-        n(op.n), k(op.k), lanes(target.getLanes(32)),
+        n(op.n), k(op.k), lanes(target.getLanes(32)), groups(op.getGroups()),
         isWide(!op.getLhsElement().isInteger(8)), rest(b.index(0)) {
     // Tokens that are left over from blocks have no tables.
     if (!op.tokenBlocks.empty())
       this->lowering = getPlainLowering(target);
-    if (auto type = op.scale ? cast<MemRefType>(op.scale.getType()) : nullptr)
-      groups = type.getRank() == 2 ? type.getDimSize(0) : 1;
     bool scattered = !llvm::all_of(op.op->getOperands(), [](Value operand) {
       return !isa<MemRefType>(operand.getType()) ||
              isInnermostContiguous(operand);
@@ -191,8 +190,7 @@ private:
         SmallVector<Value> part;
         for (int64_t i = 0; i < lanes; ++i)
           part.push_back(b.loadVector(sums, {b.add(row, i), t}, lanes));
-        epilogue(b.transpose(part), b.add(firstRow, row), b.add(token, t),
-                 lanes);
+        epilogue(b.transpose(part), b.add(firstRow, row), b.add(token, t));
       });
     });
   }
@@ -247,7 +245,7 @@ private:
                  totals.push_back(removeOffset(
                      b, b.loadVector(sums, {t, b.add(row, v * lanes)}, lanes),
                      activations, packing.getCodeBits()));
-               epilogue(totals, b.add(first, row), at, 1);
+               epilogue(totals, b.add(first, row), at);
              });
     });
   }
@@ -304,12 +302,14 @@ private:
 
     SmallVector<Value> totals;
     if (groups == 1) {
-      totals = sumBlocks(*inner, tile, tileIndex, vector, b.index(0), blocks());
+      totals = sumBlocks(*inner, tile, tileIndex, vector, b.index(0),
+                         op.getBlocks());
       totals = inner->finish(totals, rowSums);
     } else {
       SmallVector<Value> zero(count * vectorsAtOnce,
                               b.zeroVector(lanes, b.getF32Type()));
       int64_t perGroup = k / groups / packing.getBlock();
+      VectorEpilogue epilogue(b, op, lanes);
       totals = b.reduce(
           b.index(0), b.index(groups), 1, zero,
           [&](Value group, ValueRange so) {
@@ -318,19 +318,20 @@ private:
                 sumBlocks(*inner, tile, tileIndex, vector, first, perGroup),
                 rowSums);
             for (auto [i, value] : llvm::enumerate(part)) {
-              Value scale =
-                  loadOutputs(op.scale, group, laneRow(row, i % vectorsAtOnce));
-              part[i] = b.fma(toFloat(value), scale, so[i]);
+              Value scale = epilogue.loadOutputs(
+                  op.scale, group, laneRow(row, i % vectorsAtOnce));
+              part[i] = b.fma(epilogue.toFloat(value), scale, so[i]);
             }
             return part;
           });
     }
-    epilogue(totals, row, token, count);
+    epilogue(totals, row, token);
   }
 
   int64_t tiles() const { return llvm::divideCeil(n, packing.getRows()); }
-  int64_t blocks() const {
-    return packing.getPaddedColumns(k) / packing.getBlock();
+  void epilogue(ArrayRef<Value> totals, Value row, Value token) {
+    VectorEpilogue(b, op, lanes)
+        .store(totals, row, token, vectorsAtOnce, laneRows);
   }
   Value laneRow(Value row, int64_t vector) {
     return b.add(row, b.mul(laneRows, vector));
@@ -357,7 +358,7 @@ private:
                                 Value tileIndex, Value vector, Value first,
                                 Value last, ValueRange initial) {
     int64_t blockBytes = packing.getBlockBytes();
-    Value base = b.add(b.mul(tileIndex, blocks() * blockBytes),
+    Value base = b.add(b.mul(tileIndex, op.getBlocks() * blockBytes),
                        b.mul(vector, b.mul(laneRows, packing.getUnit())));
     if (lowering == Lowering::LUT && !isWide &&
         inner.unit() != packing.getUnit())
@@ -457,104 +458,6 @@ private:
     return halves;
   }
 
-  void epilogue(ArrayRef<Value> totals, Value row, Value token, int64_t count) {
-    for (int64_t v = 0; v < vectorsAtOnce; ++v) {
-      Value first = laneRow(row, v);
-      SmallVector<Value> column;
-      for (int64_t t = 0; t < count; ++t)
-        column.push_back(totals[t * vectorsAtOnce + v]);
-      if (n % packing.getRows() == 0) {
-        storeColumn(column, first, token, Value());
-        continue;
-      }
-      // The last tile's rows beyond N exist in the weights only.
-      Value left = b.create<arith::SubIOp>(b.index(n), first);
-      Value whole =
-          b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, left, laneRows);
-      b.conditional(
-          whole, [&] { storeColumn(column, first, token, Value()); },
-          [&] {
-            Value mask = b.create<vector::CreateMaskOp>(
-                b.vectorType(lanes, b.getI1Type()), left);
-            storeColumn(column, first, token, mask);
-          });
-    }
-  }
-
-  void storeColumn(ArrayRef<Value> column, Value first, Value token,
-                   Value mask) {
-    Value scale, bias;
-    if (op.scale && groups == 1)
-      scale = loadOutputs(op.scale, Value(), first, mask);
-    if (op.bias)
-      bias = loadOutputs(op.bias, Value(), first, mask);
-    bool isFloat =
-        cast<MemRefType>(op.output.getType()).getElementType().isF32();
-    for (auto [t, total] : llvm::enumerate(column)) {
-      Value m = b.add(token, t), value = isFloat ? toFloat(total) : total;
-      if (op.step) {
-        bool shared = cast<MemRefType>(op.step.getType()).getDimSize(0) == 1;
-        Value step = b.load(op.step, shared ? b.index(0) : m);
-        value = b.create<arith::MulFOp>(value, b.splat(step, lanes));
-      }
-      if (scale)
-        value = b.create<arith::MulFOp>(value, scale);
-      if (bias)
-        value = b.create<arith::AddFOp>(value, bias);
-      value = activate(value);
-      if (mask)
-        b.create<vector::MaskedStoreOp>(op.output, ValueRange{m, first}, mask,
-                                        value);
-      else
-        b.storeVector(value, op.output, {m, first});
-    }
-  }
-
-  Value toFloat(Value vector) {
-    auto type = cast<VectorType>(vector.getType());
-    if (type.getElementType().isF32())
-      return vector;
-    return b.create<arith::SIToFPOp>(type.clone(b.getF32Type()), vector);
-  }
-
-  /// A vector of per-output floats (`[N]`, or a row of `[G, N]`), or the one
-  /// value that all outputs share.
-  Value loadOutputs(Value memref, Value group, Value first, Value mask = {}) {
-    auto type = cast<MemRefType>(memref.getType());
-    if (type.getRank() == 1 && type.getDimSize(0) == 1)
-      return b.splat(b.load(memref, b.index(0)), lanes);
-    SmallVector<Value> indices;
-    if (group)
-      indices.push_back(group);
-    indices.push_back(first);
-    if (group && n % packing.getRows())
-      mask = b.create<vector::CreateMaskOp>(b.vectorType(lanes, b.getI1Type()),
-                                            ValueRange{clampedLeft(first)});
-    if (!mask)
-      return b.loadVector(memref, indices, lanes);
-    Value zero = b.zeroVector(lanes, b.getF32Type());
-    return b.create<vector::MaskedLoadOp>(b.vectorType(lanes, b.getF32Type()),
-                                          memref, indices, mask, zero);
-  }
-
-  Value clampedLeft(Value first) {
-    Value left = b.create<arith::SubIOp>(b.index(n), first);
-    return b.create<arith::MaxSIOp>(left, b.index(0));
-  }
-
-  Value activate(Value value) {
-    if (op.activation == Activation::None)
-      return value;
-    Value zero = b.zeroVector(lanes, b.getF32Type());
-    // NaN passes, as it does in the graph's Relu.
-    Value negative =
-        b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, value, zero);
-    value = b.create<arith::SelectOp>(negative, zero, value);
-    if (op.activation == Activation::ReluSquared)
-      value = b.create<arith::MulFOp>(value, value);
-    return value;
-  }
-
   /// The fewest tokens for which unpacking codes beforehand pays.
   static constexpr int64_t leastPanel = 12;
   /// How far ahead of the loads of a decode step weights are fetched.
@@ -565,7 +468,7 @@ private:
   VectorTarget target;
   Lowering lowering;
   PackingAttr packing;
-  int64_t n, k, lanes, groups = 1;
+  int64_t n, k, lanes, groups;
   bool isWide;
   Value rest;     // the first token that is in no block
   Value laneRows; // rows of a vector: lanes, times vscale

@@ -170,20 +170,6 @@ private:
     return emitWiden(b, sum, partial);
   }
 
-  /// The half bytes of a vector of bytes.
-  SmallVector<Value, 2> split(Value bytes) {
-    Type i8 = b.getI8Type();
-    int64_t count = 4 * lanes;
-    Value words = b.bitcast(bytes, b.getI32Type());
-    Value shifted =
-        b.bitcast(b.create<arith::ShRUIOp>(
-                      words, b.constantVector(lanes, b.getI32Type(), 4)),
-                  i8);
-    Value mask = b.constantVector(count, i8, 15);
-    return {b.create<arith::AndIOp>(bytes, mask),
-            b.create<arith::AndIOp>(shifted, mask)};
-  }
-
   /// Sums of half bytes times v, as i64, of rows of a plane of weights.
   SmallVector<Value> sumsOf(Value codes, ArrayRef<Value> at) {
     SmallVector<Value> sums(2 * at.size(), accumulator());
@@ -197,7 +183,10 @@ private:
               Value from = b.add(byte, part);
               if (part == 0)
                 b.prefetch(codes, {b.add(row, rowsAhead()), from});
-              auto halves = split(b.loadVector(codes, {row, from}, 4 * lanes));
+              Value bytes = b.loadVector(codes, {row, from}, 4 * lanes);
+              SmallVector<Value, 2> halves;
+              for (int64_t half : {0, 1})
+                halves.push_back(extractField(b, target, bytes, half, 4));
               for (int64_t plane : {0, 1}) {
                 SmallVector<Value, 2> activations;
                 for (int64_t half : {0, 64})

@@ -101,6 +101,15 @@ struct LowBitMatmul {
   int64_t getTokens() const {
     return llvm::cast<mlir::ShapedType>(lhs.getType()).getDimSize(0);
   }
+  /// Blocks of packed weights along K.
+  int64_t getBlocks() const {
+    return packing->getPaddedColumns(k) / packing->getBlock();
+  }
+  /// Groups of K that have scales of their own; 1 where scales do not change.
+  int64_t getGroups() const {
+    auto type = scale ? llvm::cast<mlir::ShapedType>(scale.getType()) : nullptr;
+    return type && type.getRank() == 2 ? type.getDimSize(0) : 1;
+  }
   mlir::Type getLhsElement() const {
     return llvm::cast<mlir::ShapedType>(lhs.getType()).getElementType();
   }

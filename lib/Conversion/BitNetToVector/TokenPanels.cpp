@@ -37,7 +37,7 @@ public:
   void run(int64_t tokens, Value sums) {
     Type i8 = b.getI8Type();
     codes = b.allocaVectors(MemRefType::get({chunk * getBlockCodes()}, i8));
-    Value zero = b.index(0), blocks = b.index(getBlocks());
+    Value zero = b.index(0), blocks = b.index(matmul.getBlocks());
     Value none = b.zeroVector(lanes, b.getI32Type());
     b.loop(zero, b.index(tokens), 1, [&](Value t) {
       for (int64_t v = 0; v < vectors; ++v)
@@ -57,9 +57,6 @@ public:
 
 private:
   int64_t getBlockCodes() const { return fields * packing.getRows() * 4; }
-  int64_t getBlocks() const {
-    return packing.getPaddedColumns(matmul.k) / packing.getBlock();
-  }
 
   /// Groups of equal size, but for one token more in the first ones.
   void overTokens(int64_t tokens,
@@ -79,7 +76,8 @@ private:
 
   void unpack(Value first, Value count) {
     int64_t blockBytes = packing.getBlockBytes();
-    Value base = b.mul(b.add(b.mul(tile, getBlocks()), first), blockBytes);
+    Value base =
+        b.mul(b.add(b.mul(tile, matmul.getBlocks()), first), blockBytes);
     b.loop(b.index(0), count, 1, [&](Value block) {
       for (int64_t v = 0; v < vectors; ++v) {
         Value at = b.add(b.add(base, b.mul(block, blockBytes)), 4 * lanes * v);
@@ -129,10 +127,8 @@ private:
       weights.push_back(
           b.loadVector(codes, codesAt(at, b.add(vector, v)), 4 * lanes));
     for (int64_t i = 0; i < some; ++i) {
-      Value four = b.loadFixed(matmul.lhs, {b.add(token, b.add(t, i)), k}, 4);
-      Value word =
-          b.create<vector::ExtractOp>(b.bitcast(four, b.getI32Type()), 0);
-      Value bytes = b.bitcast(b.splat(word, lanes), b.getI8Type());
+      Value bytes =
+          b.broadcastWord(matmul.lhs, {b.add(token, b.add(t, i)), k}, lanes);
       for (int64_t v = 0; v < vectorsAtOnce; ++v) {
         Value &sum = sums[i * vectorsAtOnce + v];
         PartialSums partial;

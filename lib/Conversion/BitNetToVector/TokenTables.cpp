@@ -60,9 +60,9 @@ public:
                  Value tiles, Value token, Value sums)
       : b(b), op(op), packing(*op.packing),
         tokens(cast<MemRefType>(sums.getType()).getDimSize(1)),
-        blocks(packing.getPaddedColumns(op.k) / packing.getBlock()),
-        tables(b, op.prepared, tokens), firstTile(firstTile), tiles(tiles),
-        sums(sums), firstTable(tables.getOffset(b, token)) {}
+        blocks(op.getBlocks()), tables(b, op.prepared, tokens),
+        firstTile(firstTile), tiles(tiles), sums(sums),
+        firstTable(tables.getOffset(b, token)) {}
 
   void run() {
     Value rows = b.index(packing.getRows()), last = b.index(blocks);
