@@ -166,6 +166,34 @@ static LogicalResult checkLoweringOption(ModuleOp module, Phase phase,
                : success();
 }
 
+/// The element type of the module's caches; null where none is in place.
+static Type findCacheElement(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>()) {
+    auto kind = func->getAttrOfType<StringAttr>("bitnet.entry");
+    if (!kind || kind.getValue() == "main")
+      continue;
+    for (auto [i, type] : llvm::enumerate(func.getArgumentTypes()))
+      if (func.getArgAttr(i, "bitnet.state"))
+        return cast<ShapedType>(type).getElementType();
+  }
+  return {};
+}
+
+static LogicalResult checkCacheOption(ModuleOp module, Phase phase,
+                                      CacheType wanted) {
+  if (wanted == CacheType::F32 || phase < Phase::BitNet)
+    return success();
+  Type element = findCacheElement(module);
+  std::string actual;
+  llvm::raw_string_ostream(actual) << element;
+  if (!element || actual == stringifyCacheType(wanted))
+    return success();
+  return emitError(UnknownLoc::get(module.getContext()))
+         << "--cache-type=" << stringifyCacheType(wanted)
+         << " comes too late: the cache of this IR is " << actual
+         << "; give it with onnx IR";
+}
+
 static LogicalResult checkTargetOption(ModuleOp module, Phase phase,
                                        StringRef list,
                                        ArrayRef<TargetAttr> targets) {
@@ -186,6 +214,7 @@ LogicalResult bitnet::checkOptions(ModuleOp module, Phase phase,
                                    const CompileOptions &options,
                                    ArrayRef<TargetAttr> targets) {
   if (failed(checkLoweringOption(module, phase, options.phases.lowering)) ||
+      failed(checkCacheOption(module, phase, options.phases.cacheType)) ||
       failed(checkTargetOption(module, phase, options.target, targets)))
     return failure();
   bool isDecoder =

@@ -73,6 +73,7 @@ void bitnet::buildBitNetPhase(OpPassManager &manager,
                               const PhaseOptions &options) {
   RecognitionOptions recognition;
   recognition.maxContext = options.maxContext;
+  recognition.cacheType = options.cacheType;
   buildRecognitionPipeline(manager, recognition);
   manager.addPass(createConvertONNXToLinalg());
   manager.addPass(createCanonicalizerPass());

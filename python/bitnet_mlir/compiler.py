@@ -45,6 +45,7 @@ def compile(
     target: str | Sequence[str] | None = None,
     lowering: str | None = None,
     max_context: int | None = None,
+    cache_type: str | None = None,
     prefill_chunk: int | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
     stop_tokens: Sequence[int | str] = (),
@@ -61,6 +62,8 @@ def compile(
         lowering: the inner loop of low-bit matmuls (`dot`, `lut`, `addsub`,
             `popcount`); None lets a cost model choose.
         max_context: the tokens that a decoder's cache holds.
+        cache_type: what the cache holds: `f32` (None), or `f16` or `bf16`, to which
+            keys and values are rounded, in half of the memory.
         prefill_chunk: the tokens of a prompt taken at a time.
         tokenizer: a `tokenizer.json` to embed.
         stop_tokens: tokens, by id or text, that end a text; by default those
@@ -79,6 +82,7 @@ def compile(
         "target": target if target is None or isinstance(target, str) else ",".join(target),
         "lowering": lowering,
         "max-context": max_context,
+        "cache-type": cache_type,
         "prefill-chunk": prefill_chunk,
         "tokenizer": None if tokenizer is None else os.fspath(tokenizer),
         "report": None if report is None else os.fspath(report),

@@ -58,6 +58,13 @@ static void addDecoderOptions(CLI::App &app, CommandLine &options) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->option_text("N");
+  app.add_option(
+         "--cache-type", options.cacheType,
+         "what a decoder's KV cache holds: f32, or keys and values rounded to "
+         "f16 or bf16,\n"
+         "in half of the memory, which changes results")
+      ->capture_default_str()
+      ->option_text("TYPE");
   app.add_option("--prefill-chunk", options.chunk,
                  "the tokens of a prompt taken at a time")
       ->capture_default_str()
@@ -101,7 +108,7 @@ bool parseCommandLine(int argc, char **argv, CommandLine &options,
   try {
     app.parse(argc, argv);
     for (const char *name :
-         {"--stop-token", "--max-context", "--prefill-chunk"})
+         {"--stop-token", "--max-context", "--cache-type", "--prefill-chunk"})
       if (app.count(name))
         options.decoderOptions.push_back(name);
     return true;

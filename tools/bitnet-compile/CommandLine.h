@@ -15,10 +15,11 @@
 /// The command line as it was given; names are not yet looked up.
 struct CommandLine {
   std::string model, output, target, tokenizer, report;
-  std::string lowering = "auto", compileTo;
+  std::string lowering = "auto", cacheType = "f32", compileTo;
   std::vector<std::string> stopTokens;
   int64_t maxContext = 1024, chunk = 32;
-  /// Of --stop-token, --max-context and --prefill-chunk those that are given.
+  /// Of --stop-token, --max-context, --cache-type and --prefill-chunk those
+  /// that are given.
   std::vector<std::string> decoderOptions;
 };
 

@@ -114,6 +114,12 @@ bool readOptions(const CommandLine &line, CompileOptions &options) {
                 "'; expected auto, dot, lut, addsub or popcount"),
            false;
   options.phases.lowering = *lowering;
+  std::optional<CacheType> cacheType = symbolizeCacheType(line.cacheType);
+  if (!cacheType)
+    return fail("unknown cache type '" + line.cacheType +
+                "'; expected f32, f16 or bf16"),
+           false;
+  options.phases.cacheType = *cacheType;
   if (!line.compileTo.empty()) {
     std::optional<Phase> phase = parsePhase(line.compileTo);
     if (!phase)

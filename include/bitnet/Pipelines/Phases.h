@@ -41,6 +41,7 @@ Phase detectPhase(mlir::ModuleOp module);
 struct PhaseOptions {
   /// Tokens that a KV cache holds.
   int64_t maxContext = 1024;
+  CacheType cacheType = CacheType::F32;
   Lowering lowering = Lowering::Auto;
   /// The unit of packed weights that suits the targets.
   int64_t packingUnit = 4;

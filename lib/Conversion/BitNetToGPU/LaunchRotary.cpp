@@ -71,12 +71,13 @@ LogicalResult bitnet::launchRotary(LaunchBuilder &b, RotaryOp op) {
 
 LogicalResult bitnet::launchCacheUpdate(LaunchBuilder &b, CacheUpdateOp op) {
   Value from = op.getInput(), to = op.getOutput();
+  Type element = cast<MemRefType>(to.getType()).getElementType();
   SmallVector<Value> extents;
   for (int64_t i = 0; i < 4; ++i)
     extents.push_back(b.dim(from, i));
   b.forEach(product(b, extents), [&](Value flat) {
     SmallVector<Value> at = delinearize(b, flat, extents);
-    Value value = b.load(from, at);
+    Value value = b.fromFloat(b.load(from, at), element);
     at[2] = b.add(op.getPosition(), at[2]);
     b.store(value, to, at);
   });

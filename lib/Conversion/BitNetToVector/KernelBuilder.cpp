@@ -253,6 +253,15 @@ Value KernelBuilder::toFloat(Value value) {
   return create<arith::ExtFOp>(result, value);
 }
 
+Value KernelBuilder::fromFloat(Value value, Type element) {
+  if (element.isF32())
+    return value;
+  Type result = element;
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    result = vector.clone(element);
+  return create<arith::TruncFOp>(result, value);
+}
+
 Value KernelBuilder::sumLanes(Value vector) {
   return create<vector::ReductionOp>(vector::CombiningKind::ADD, vector,
                                      arith::FastMathFlags::reassoc);

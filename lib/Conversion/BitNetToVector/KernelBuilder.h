@@ -108,6 +108,8 @@ public:
   llvm::SmallVector<Value> transpose(llvm::ArrayRef<Value> rows);
   /// f16, bf16 to f32; f32 as it is. Scalars and vectors.
   Value toFloat(Value value);
+  /// f32 to the nearest f16 or bf16, ties to even; as it is where that is f32.
+  Value fromFloat(Value value, mlir::Type element);
   Value sumLanes(Value vector);
   /// The same by halves, in an order that no surroundings change.
   Value orderedSumLanes(Value vector);

@@ -53,13 +53,15 @@ LogicalResult bitnet::lowerRotary(KernelBuilder &b, RotaryOp op) {
 
 LogicalResult bitnet::lowerCacheUpdate(KernelBuilder &b, CacheUpdateOp op) {
   Value from = op.getInput(), to = op.getOutput();
+  Type element = cast<MemRefType>(to.getType()).getElementType();
   // A few rows: not worth another thread.
   b.loop(b.index(0), b.dim(from, 0), 1, [&](Value batch) {
     b.loop(b.index(0), b.dim(from, 1), 1, [&](Value head) {
       b.loop(b.index(0), b.dim(from, 2), 1, [&](Value s) {
         Value row = b.add(op.getPosition(), s);
         b.loop(b.index(0), b.dim(from, 3), 1, [&](Value d) {
-          b.store(b.load(from, {batch, head, s, d}), to, {batch, head, row, d});
+          Value value = b.fromFloat(b.load(from, {batch, head, s, d}), element);
+          b.store(value, to, {batch, head, row, d});
         });
       });
     });

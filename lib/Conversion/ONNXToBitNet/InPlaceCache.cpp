@@ -50,6 +50,7 @@ struct InPlaceCache : public bitnet::impl::InPlaceCacheBase<InPlaceCache> {
   void runOnOperation() override;
 
 private:
+  Type getCacheElement();
   void rewrite(DecoderEntry &entry);
   void rewriteAttentions(DecoderEntry &entry, Value position);
 };
@@ -409,6 +410,19 @@ static void replaceShapeReads(Value value, Value position, int64_t offset) {
   }
 }
 
+Type InPlaceCache::getCacheElement() {
+  Builder builder(&getContext());
+  switch (cacheType) {
+  case CacheType::F32:
+    return builder.getF32Type();
+  case CacheType::F16:
+    return builder.getF16Type();
+  case CacheType::BF16:
+    return builder.getBF16Type();
+  }
+  llvm_unreachable("unknown cache type");
+}
+
 void InPlaceCache::rewriteAttentions(DecoderEntry &entry, Value position) {
   MaskAnalysis masks(entry.context);
   // Layers share one mask.
@@ -445,8 +459,8 @@ void InPlaceCache::rewrite(DecoderEntry &entry) {
     RankedTensorType type = getTensorType(past.argument);
     SmallVector<int64_t> shape(type.getShape());
     shape[2] = maxContext;
-    Value cache = body.addArgument(
-        RankedTensorType::get(shape, type.getElementType()), loc);
+    Value cache =
+        body.addArgument(RankedTensorType::get(shape, getCacheElement()), loc);
     NamedAttrList attrs;
     attrs.set(bufferization::BufferizationDialect::kWritableAttrName,
               builder.getBoolAttr(true));
@@ -510,6 +524,12 @@ void InPlaceCache::runOnOperation() {
     DecoderEntry entry;
     entry.function = function;
     if (failed(readEntry(entry))) {
+      if (cacheType != CacheType::F32) {
+        function.emitError("cannot have a cache of ")
+            << stringifyCacheType(cacheType)
+            << ": its past is not the growing keys and values of attentions";
+        return signalPassFailure();
+      }
       function.emitRemark("its past is not the growing keys and values of "
                           "attentions; the general entry serves");
       function.erase();

@@ -33,6 +33,7 @@ void bitnet::buildRecognitionPipeline(OpPassManager &passes,
   passes.addPass(createCSEPass());
   InPlaceCacheOptions cache;
   cache.maxContext = options.maxContext;
+  cache.cacheType = options.cacheType;
   passes.addPass(createInPlaceCache(cache));
   passes.addPass(createSimplifyMovement());
   passes.addPass(createCanonicalizerPass());

@@ -207,7 +207,9 @@ struct LegalizeFloats : bitnet::impl::LegalizeFloatsBase<LegalizeFloats> {
     if (failed(runPipeline(emulate, module)))
       return signalPassFailure();
 
-    bool hasHalf = CPUTarget::get(module).has("f16c");
+    CPUTarget target = CPUTarget::get(module);
+    bool hasHalf = target.has("f16c") ||
+                   llvm::Triple(target.getAttribute().getTriple()).isAArch64();
     SmallVector<Operation *> conversions;
     module->walk([&](Operation *op) {
       if (isa<arith::ExtFOp, arith::TruncFOp>(op))

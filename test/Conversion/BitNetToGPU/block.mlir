@@ -63,6 +63,25 @@ func.func @cache_update(%new: memref<1x2x4x64xf32>, %position: index, %cache: me
   return
 }
 
+// CHECK-LABEL: func.func @round_to_cache
+// CHECK: gpu.launch
+// CHECK: %[[V:.*]] = memref.load %arg0
+// CHECK: %[[R:.*]] = arith.truncf %[[V]] : f32 to bf16
+// CHECK: memref.store %[[R]], %arg2
+func.func @round_to_cache(%new: memref<1x2x4x64xf32>, %position: index, %cache: memref<1x2x64x64xbf16>) {
+  bitnet.cache_update ins(%new, %position : memref<1x2x4x64xf32>, index) outs(%cache : memref<1x2x64x64xbf16>)
+  return
+}
+
+// CHECK-LABEL: func.func @read_rounded
+// CHECK: gpu.launch
+// CHECK: arith.extf %{{.*}} : f16 to f32
+func.func @read_rounded(%q: memref<1x6x2x64xf32>, %k: memref<1x2x64x64xf16>, %v: memref<1x2x64x64xf16>, %position: index, %y: memref<1x6x2x64xf32>) {
+  bitnet.attention ins(%q, %k, %v : memref<1x6x2x64xf32>, memref<1x2x64x64xf16>, memref<1x2x64x64xf16>)
+    position(%position) outs(%y : memref<1x6x2x64xf32>) {scale = 0.125 : f32, causal}
+  return
+}
+
 // A workgroup for each of 6 heads of 2 tokens.
 // CHECK-LABEL: func.func @attention
 // CHECK: gpu.launch blocks({{.*}}) in ({{.*}} = %c12{{.*}}) threads({{.*}}) in ({{.*}} = %c128

@@ -30,3 +30,23 @@ func.func @wide(%q: memref<1x6x4x256xf32>, %k: memref<1x2x8x256xf32>, %v: memref
   return
 }
 }
+
+// -----
+
+// Keys and values of 16 bits are widened as they are read, row by row, and rounded
+// as they are written.
+module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
+// CHECK-LABEL: func.func @halves
+// CHECK: memref.load %arg0{{.*}} : memref<1x2x1x64xf32>
+// CHECK: arith.truncf {{.*}} : f32 to f16
+// CHECK: vector.load %arg1{{.*}} : memref<1x2x8x64xf16>, vector<16xf16>
+// CHECK-NEXT: arith.extf {{.*}} : vector<16xf16> to vector<16xf32>
+// CHECK: vector.load %arg2{{.*}} : memref<1x2x8x64xbf16>, vector<16xbf16>
+// CHECK-NEXT: arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
+func.func @halves(%n: memref<1x2x1x64xf32>, %k: memref<1x2x8x64xf16>, %v: memref<1x2x8x64xbf16>, %q: memref<1x6x1x64xf32>, %p: index, %y: memref<1x6x1x64xf32>) {
+  bitnet.cache_update ins(%n, %p : memref<1x2x1x64xf32>, index) outs(%k : memref<1x2x8x64xf16>)
+  bitnet.attention ins(%q, %k, %v : memref<1x6x1x64xf32>, memref<1x2x8x64xf16>, memref<1x2x8x64xbf16>)
+    position(%p) outs(%y : memref<1x6x1x64xf32>) {scale = 0.125 : f32, causal}
+  return
+}
+}

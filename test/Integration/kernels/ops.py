@@ -23,7 +23,9 @@ class Cases:
         self.module = Module()
         self.inputs, self.expected = {}, {}
 
-    def case(self, op, inputs, outputs, attributes, clauses="", dynamic=()):
+    def case(self, op, inputs, outputs, attributes, clauses="", dynamic=(), more=()):
+        """`more` are operands of the IR that follow the inputs."""
+
         def extents(array):
             return [None if dim in dynamic else extent for dim, extent in enumerate(array.shape)]
 
@@ -35,7 +37,7 @@ class Cases:
         empties = [self.module.empty(extents(array), NAMES[array.dtype], values[0]) for array, _ in outputs]
         for i, (value, kind) in enumerate(values):
             clauses = clauses.replace(f"@{i}", value).replace(f"#{i}", kind)
-        results = self.module.op(op, values[: PLAIN[op]], empties, attributes, clauses)
+        results = self.module.op(op, [*values[: PLAIN[op] - len(more)], *more], empties, attributes, clauses)
         for result, expected in zip(results, outputs):
             name = f"r{len(self.expected)}"
             self.module.result(name, result)
@@ -124,6 +126,68 @@ def attention_cases(module, random, tokens, depth, keys):
             )
 
 
+def to_bfloat16(x):
+    """The nearest bf16, ties to even, as f32."""
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
+
+
+# What a cache holds of f32 values, as the arrays that bitnet-run reads and writes.
+CACHES = {"f32": lambda x: x, "f16": lambda x: x.astype(np.float16), "bf16": to_bfloat16}
+
+
+def hard_to_round(shape):
+    """Ties of f16 and bf16, their neighbours, and what f16 has as subnormals or not at all."""
+    ties = np.concatenate([1 + np.arange(16) / 2**11, 1 + np.arange(16) / 2**8])
+    ties = np.concatenate([ties * scale for scale in (1, -(2.0**-14), 2.0**15 - 2.0**4, 2.0**-20, 2.0**-24, 2.0**-130)])
+    ties = np.concatenate([ties, [-0.0, 65504, 65519.99, 2.0**-25, 3 * 2.0**-25]]).astype(np.float32)
+    ties = np.concatenate([ties, np.nextafter(ties, np.float32(0)), np.nextafter(ties, np.float32(7e4))])
+    return np.resize(ties[np.abs(ties) < 65520], shape)
+
+
+class Cache:
+    """A cache of any type as an argument, and rows that are written into it."""
+
+    def __init__(self, cases, random, kind, shape, new, position):
+        module = cases.module
+        old = CACHES[kind](random.standard_normal(shape).astype(np.float32))
+        self.after = old.copy()
+        self.after[:, :, position : position + new.shape[2]] = CACHES[kind](new)
+        arguments = []
+        for array, element in ((new, "f32"), (old, kind)):
+            name = f"a{len(cases.inputs)}"
+            cases.inputs[name] = array
+            arguments.append(module.argument(name, array.shape, element))
+        self.index = (f"%p{len(module.body)}", "index")
+        module.emit(f"{self.index[0]} = arith.constant {position} : index")
+        self.value = module.op("cache_update", [arguments[0], self.index], [arguments[1]])[0]
+        name = f"r{len(cases.expected)}"
+        module.result(name, self.value)
+        cases.expected[name] = (self.after, 0)
+
+
+def cache_cases(cases, random, tokens, depth, capacity, position):
+    """Rows written into caches of every type, to the bit, and an attention that reads the caches. Sums of floats differ
+    by much less than a rounding that is missing or done twice."""
+    batch, heads, groups, keys = 2, 6, 2, position + tokens
+    shape = (batch, groups, capacity, depth)
+    q = random.standard_normal((batch, heads, tokens, depth)).astype(np.float32)
+    for kind in CACHES:
+        Cache(cases, random, kind, shape, hard_to_round((batch, groups, tokens, depth)), position)
+        k, v = (
+            Cache(cases, random, kind, shape, random.standard_normal((batch, groups, tokens, depth)).astype(np.float32), position)
+            for _ in range(2)
+        )
+        wide = [np.repeat(c.after.astype(np.float64)[:, :, :keys], heads // groups, 1) for c in (k, v)]
+        hidden = np.arange(keys) > position + np.arange(tokens)[:, None]
+        for attribute, mask in (("causal, ", np.where(hidden, -np.inf, 0)), ("", 0)):
+            y = softmax(np.einsum("bhid,bhjd->bhij", q, wide[0]) * 0.125 + mask) @ wide[1]
+            cases.case(
+                "attention", [q], [(y.astype(np.float32), 2e-6)], f"{attribute}scale = 0.125 : f32",
+                f"position({k.index[0]})", more=[k.value, v.value],
+            )  # fmt: skip
+
+
 def cases():
     """The module, its inputs and its outputs."""
     random = np.random.default_rng(7)
@@ -136,4 +200,6 @@ def cases():
         rotary_cases(result, random, tokens, depth)
     for tokens, depth, keys in ((1, 64, 200), (5, 40, 7), (3, 33, 65), (2, 128, 64)):
         attention_cases(result, random, tokens, depth, keys)
+    for tokens, depth, capacity, position in ((1, 64, 300, 211), (1, 40, 9, 8), (3, 33, 70, 64), (70, 128, 128, 5)):
+        cache_cases(result, random, tokens, depth, capacity, position)
     return result.module, result.inputs, result.expected

@@ -27,6 +27,15 @@ func.func @half(%x: f16) -> f32 {
   return %y : f32
 }
 
+// CHECK-LABEL: @round
+// CHECK-NOT: arith.truncf
+// CHECK: return
+func.func @round(%x: vector<8xf32>) -> (vector<8xf16>, vector<8xbf16>) {
+  %y = arith.truncf %x : vector<8xf32> to vector<8xf16>
+  %z = arith.truncf %x : vector<8xf32> to vector<8xbf16>
+  return %y, %z : vector<8xf16>, vector<8xbf16>
+}
+
 // CHECK-LABEL: @integer
 // CHECK: arith.sitofp %{{.*}} : i64 to f64
 // CHECK-NOT: arith.truncf {{.*}} to bf16
@@ -43,6 +52,19 @@ module attributes {bitnet.target = #bitnet.target<"x86-64-v3", triple = "x86_64-
   // CHECK-LABEL: @half_f16c
   // CHECK: arith.extf %{{.*}} : f16 to f32
   func.func @half_f16c(%x: f16) -> f32 {
+    %y = arith.extf %x : f16 to f32
+    return %y : f32
+  }
+}
+
+// -----
+
+// ARM converts f16 without an extension.
+module attributes {bitnet.target = #bitnet.target<"aarch64", triple = "aarch64-unknown-linux-gnu",
+    cpu = "generic", features = ["neon"]>} {
+  // CHECK-LABEL: @half_arm
+  // CHECK: arith.extf %{{.*}} : f16 to f32
+  func.func @half_arm(%x: f16) -> f32 {
     %y = arith.extf %x : f16 to f32
     return %y : f32
   }

@@ -8,6 +8,7 @@
 #ifndef BITNET_CONVERSION_ONNXTOBITNET_PASSES_H
 #define BITNET_CONVERSION_ONNXTOBITNET_PASSES_H
 
+#include "bitnet/Dialect/BitNet/IR/BitNetOps.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassRegistry.h"
 
@@ -26,6 +27,7 @@ namespace bitnet {
 struct RecognitionOptions {
   /// Positions that a KV cache holds.
   int64_t maxContext = 1024;
+  CacheType cacheType = CacheType::F32;
 };
 
 /// Appends the passes that make a module of folded onnx ops one of bitnet ops,

@@ -219,7 +219,8 @@ def InPlaceCache : RecognitionPass<"bitnet-in-place-cache", "::mlir::ModuleOp"> 
       the position, and becomes causal where the mask is proved to be.
 
     A function whose past is used in another way is erased, with a remark: the
-    general entry serves.
+    general entry serves. That is an error where `cache-type` asks for a cache of
+    f16 or bf16, to which keys and values are rounded as they are stored.
 
     ```mlir
     %k = onnx.Concat %past, %new {axis = 2 : i64} : (...) -> tensor<1x2x?x64xf32>
@@ -230,7 +231,12 @@ def InPlaceCache : RecognitionPass<"bitnet-in-place-cache", "::mlir::ModuleOp"> 
   }];
   let options = [
     Option<"maxContext", "max-context", "int64_t", "1024",
-           "Positions that a cache holds">
+           "Positions that a cache holds">,
+    Option<"cacheType", "cache-type", "::bitnet::CacheType", "::bitnet::CacheType::F32",
+           "what a cache holds", [{::llvm::cl::values(
+             clEnumValN(::bitnet::CacheType::F32, "f32", "keys and values as they are"),
+             clEnumValN(::bitnet::CacheType::F16, "f16", "rounded to f16"),
+             clEnumValN(::bitnet::CacheType::BF16, "bf16", "rounded to bf16"))}]>
   ];
   let statistics = [
     Statistic<"numCaches", "caches", "Number of tensors updated in place">,

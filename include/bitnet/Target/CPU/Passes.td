@@ -38,7 +38,7 @@ def LegalizeFloats : Pass<"bitnet-legalize-floats", "::mlir::ModuleOp"> {
   let description = [{
     Arithmetic on f16 and bf16 is done in f32. Conversions from and to bf16 become
     integer operations (round to nearest even, NaNs stay NaNs), as do those of f16
-    where the target lacks F16C.
+    where x86 lacks F16C.
 
     ```mlir
     %y = arith.extf %x : bf16 to f32

@@ -136,7 +136,7 @@ LogicalResult CacheUpdateOp::verify() {
   OperandCheck input(*this, "input", getInput());
   OperandCheck output(*this, "output", getOutput());
   if (failed(input.isF32()) || failed(input.hasRank(4)) ||
-      failed(output.isF32()) || failed(output.hasRank(4)))
+      failed(output.isCacheable()) || failed(output.hasRank(4)))
     return failure();
   for (unsigned index : {0u, 1u, 3u})
     if (failed(output.hasExtent(index, input.extent(index))))
@@ -153,9 +153,9 @@ LogicalResult CacheUpdateOp::verify() {
 static LogicalResult verifyKeyValue(AttentionOp op, const OperandCheck &query) {
   OperandCheck key(op, "key", op.getKey());
   OperandCheck value(op, "value", op.getValue());
-  for (const OperandCheck &each : {query, key, value})
-    if (failed(each.isF32()) || failed(each.hasRank(4)))
-      return failure();
+  if (failed(all({query.isF32(), query.hasRank(4), key.isCacheable(),
+                  key.hasRank(4), value.isCacheable(), value.hasRank(4)})))
+    return failure();
   int64_t heads = query.extent(1), groups = key.extent(1);
   if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(groups) &&
       (groups == 0 || heads % groups != 0))

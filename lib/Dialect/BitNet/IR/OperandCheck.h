@@ -41,6 +41,13 @@ public:
     return mlir::success();
   }
 
+  /// What a KV cache may hold.
+  mlir::LogicalResult isCacheable() const {
+    if (!element().isF32() && !element().isF16() && !element().isBF16())
+      return error() << "must have elements of type f32, f16 or bf16";
+    return mlir::success();
+  }
+
   mlir::LogicalResult isInteger(unsigned width) const {
     if (!element().isSignlessInteger(width))
       return error() << "must have elements of type i" << width;

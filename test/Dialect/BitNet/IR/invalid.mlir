@@ -579,3 +579,27 @@ func.func @f(%h: tensor<1x8xf32>, %w: tensor<16x8xi8>, %n: tensor<1xi64>, %p: te
       outs(%l, %s, %n : tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>) -> tensor<1x16xf32>, tensor<16xf32>, tensor<1xi64>
   return
 }
+
+// -----
+
+func.func @wide_cache(%n: tensor<1x2x1x8xf32>, %c: tensor<1x2x8x8xf64>, %p: index) {
+  // expected-error @+1 {{operand 'output' of type 'tensor<1x2x8x8xf64>' must have elements of type f32, f16 or bf16}}
+  %0 = bitnet.cache_update ins(%n, %p : tensor<1x2x1x8xf32>, index) outs(%c : tensor<1x2x8x8xf64>) -> tensor<1x2x8x8xf64>
+  return
+}
+
+// -----
+
+func.func @integer_values(%q: tensor<1x6x4x8xf32>, %k: tensor<1x2x9x8xf16>, %v: tensor<1x2x9x8xi16>, %o: tensor<1x6x4x8xf32>) {
+  // expected-error @+1 {{operand 'value' of type 'tensor<1x2x9x8xi16>' must have elements of type f32, f16 or bf16}}
+  %0 = bitnet.attention ins(%q, %k, %v : tensor<1x6x4x8xf32>, tensor<1x2x9x8xf16>, tensor<1x2x9x8xi16>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @narrow_query(%q: tensor<1x6x4x8xf16>, %k: tensor<1x2x9x8xf16>, %o: tensor<1x6x4x8xf32>) {
+  // expected-error @+1 {{operand 'query' of type 'tensor<1x6x4x8xf16>' must have elements of type f32}}
+  %0 = bitnet.attention ins(%q, %k, %k : tensor<1x6x4x8xf16>, tensor<1x2x9x8xf16>, tensor<1x2x9x8xf16>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
+  return
+}

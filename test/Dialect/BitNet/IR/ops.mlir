@@ -90,7 +90,8 @@ func.func @linear(%q: tensor<?x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tenso
 
 // CHECK-LABEL: func @block
 func.func @block(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %q: tensor<1x6x4x8xf32>, %t: tensor<1x4x8xf32>,
-                 %new: tensor<1x2x4x8xf32>, %cache: tensor<1x2x16x8xf32>, %mask: tensor<1x1x4x?xf32>, %p: index) {
+                 %new: tensor<1x2x4x8xf32>, %cache: tensor<1x2x16x8xf32>, %mask: tensor<1x1x4x?xf32>, %p: index,
+                 %half: tensor<1x2x16x8xf16>, %brain: tensor<1x2x16x8xbf16>) {
   // CHECK: bitnet.norm ins(%{{.*}} : tensor<4x8xf32>) weight(%{{.*}} : tensor<8xf32>) outs(
   %0 = bitnet.norm ins(%x : tensor<4x8xf32>) weight(%w : tensor<8xf32>) outs(%x : tensor<4x8xf32>)
       {kind = #bitnet.norm_kind<rms>, epsilon = 1.0e-5 : f32} -> tensor<4x8xf32>
@@ -108,6 +109,11 @@ func.func @block(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %q: tensor<1x6x4x8xf32>
   // CHECK: bitnet.attention ins({{.*}}) mask({{.*}} : tensor<1x1x4x?xf32>) position(
   %5 = bitnet.attention ins(%q, %3, %3 : tensor<1x6x4x8xf32>, tensor<1x2x16x8xf32>, tensor<1x2x16x8xf32>)
       mask(%mask : tensor<1x1x4x?xf32>) position(%p) outs(%q : tensor<1x6x4x8xf32>) {scale = 0.125 : f32} -> tensor<1x6x4x8xf32>
+  // CHECK: bitnet.cache_update ins(%{{.*}}, %{{.*}} : tensor<1x2x4x8xf32>, index) outs(%{{.*}} : tensor<1x2x16x8xf16>)
+  %6 = bitnet.cache_update ins(%new, %p : tensor<1x2x4x8xf32>, index) outs(%half : tensor<1x2x16x8xf16>) -> tensor<1x2x16x8xf16>
+  // CHECK: bitnet.attention ins(%{{.*}} : tensor<1x6x4x8xf32>, tensor<1x2x16x8xf16>, tensor<1x2x16x8xbf16>)
+  %7 = bitnet.attention ins(%q, %6, %brain : tensor<1x6x4x8xf32>, tensor<1x2x16x8xf16>, tensor<1x2x16x8xbf16>)
+      position(%p) outs(%q : tensor<1x6x4x8xf32>) {scale = 0.125 : f32} -> tensor<1x6x4x8xf32>
   return
 }
 

@@ -132,6 +132,12 @@ def BitNet_Lowering : BitNet_Enum<"Lowering",
       I32EnumAttrCase<"Popcount", 4, "popcount">]>;
 def BitNet_LoweringAttr : BitNet_EnumAttr<BitNet_Lowering, "lowering">;
 
+def BitNet_CacheType : BitNet_Enum<"CacheType",
+    "the element type of a KV cache", [
+      I32EnumAttrCase<"F32", 0, "f32">,
+      I32EnumAttrCase<"F16", 1, "f16">,
+      I32EnumAttrCase<"BF16", 2, "bf16">]>;
+
 def BitNet_PackingScheme : BitNet_Enum<"PackingScheme",
     "how codes share bytes", [
       I32EnumAttrCase<"Planes2", 0, "planes2">,

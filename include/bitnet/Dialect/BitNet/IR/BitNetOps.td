@@ -370,7 +370,8 @@ def BitNet_CacheUpdateOp : BitNet_DPSOp<"cache_update"> {
   let summary = "writes new keys or values into a KV cache, in place";
   let description = [{
     Writes `new` `[B, H, S, D]` into rows `position .. position + S - 1` of the cache
-    `[B, H, C, D]`, C being its capacity. The caller guarantees that they fit.
+    `[B, H, C, D]`, C being its capacity. The caller guarantees that they fit. A cache of
+    f16 or bf16 takes what f32 rounds to, ties to even.
 
     ```mlir
     %c = bitnet.cache_update ins(%new, %position : tensor<1x2x1x64xf32>, index)
@@ -391,7 +392,8 @@ def BitNet_AttentionOp : BitNet_DPSOp<"attention", [AttrSizedOperandSegments]> {
     `out[b, h, i] = sum over j of softmax_j(q[b, h, i] . k[b, g, j] * scale + mask[b, h, i, j]) * v[b, g, j]`
     with `q` `[B, H, S, D]`, `k` `[B, G, T, D]`, `v` `[B, G, T, E]`, `g = h / (H / G)`,
     `out` `[B, H, S, E]`. `mask` is added to the scores and broadcasts from
-    `[B or 1, H or 1, S or 1, T]`.
+    `[B or 1, H or 1, S or 1, T]`. `k` and `v` may be f16 or bf16, and are then widened to
+    f32 as they are read.
 
     With `position`, k and v are caches of capacity T of which the first
     `position + S` keys exist; with `causal` too, query i sees the keys
