@@ -183,7 +183,7 @@ def cache_cases(cases, random, tokens, depth, capacity, position):
         for attribute, mask in (("causal, ", np.where(hidden, -np.inf, 0)), ("", 0)):
             y = softmax(np.einsum("bhid,bhjd->bhij", q, wide[0]) * 0.125 + mask) @ wide[1]
             cases.case(
-                "attention", [q], [(y.astype(np.float32), 2e-6)], f"{attribute}scale = 0.125 : f32",
+                "attention", [q], [(y.astype(np.float32), 4e-6)], f"{attribute}scale = 0.125 : f32",
                 f"position({k.index[0]})", more=[k.value, v.value],
             )  # fmt: skip
 
