@@ -129,12 +129,16 @@ void emitTokenBlockSums(KernelBuilder &b, const LowBitMatmul &matmul,
                         Value firstTile, Value tiles, Value token, Value sums);
 /// Tokens that a panel multiplies at a time.
 int64_t getPanelStep(const VectorTarget &target);
-/// The sums of code times activation of a tile of packed rows for `tokens`
-/// tokens from `token` on, by codes that are unpacked once for all of them.
-/// `sums` is of i32, by tokens and rows.
-void emitPanelSums(KernelBuilder &b, const LowBitMatmul &matmul,
-                   const VectorTarget &target, Value tile, Value token,
-                   int64_t tokens, Value sums);
+/// Gets the sums of code times activation of a few tokens of a panel and
+/// `vectors` vectors of its tile, by [token][vector], from the panel's `token`
+/// and the tile's `vector` on.
+using PanelFinish = llvm::function_ref<void(
+    llvm::ArrayRef<Value> sums, Value token, Value vector, int64_t vectors)>;
+/// A tile of packed rows by `tokens` tokens from `token` on, by codes that are
+/// unpacked once for all of them.
+void emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
+               const VectorTarget &target, Value tile, Value token,
+               int64_t tokens, PanelFinish finish);
 /// Bit counts of activations in {-1, 0, 1}, prepared for `popcount`.
 std::unique_ptr<InnerLoop> makePopcountLoop(KernelBuilder &b,
                                             const MicroTile &tile,

@@ -134,6 +134,21 @@ void KernelBuilder::conditional(Value condition,
   otherwise();
 }
 
+KernelBuilder::Values
+KernelBuilder::choose(Value condition, llvm::function_ref<Values()> then,
+                      llvm::function_ref<Values()> otherwise) {
+  auto yield = [&](llvm::function_ref<Values()> body) {
+    return [this, body](OpBuilder &builder, Location) {
+      OpBuilder::InsertionGuard guard(*this);
+      setInsertionPoint(builder.getInsertionBlock(),
+                        builder.getInsertionPoint());
+      create<scf::YieldOp>(body());
+    };
+  };
+  return Values(create<scf::IfOp>(condition, yield(then), yield(otherwise))
+                    ->getResults());
+}
+
 void KernelBuilder::parallel(Value count, Body body) {
   if (constant(count) == 1)
     return body(index(0));

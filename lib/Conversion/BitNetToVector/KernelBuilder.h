@@ -79,6 +79,10 @@ public:
                                   ValueRange initial, ReduceBody body);
   void conditional(Value condition, llvm::function_ref<void()> then,
                    llvm::function_ref<void()> otherwise);
+  /// What `then` or `otherwise` gives; both give the same types.
+  using Values = llvm::SmallVector<Value>;
+  Values choose(Value condition, llvm::function_ref<Values()> then,
+                llvm::function_ref<Values()> otherwise);
   /// Independent iterations 0 .. count - 1.
   void parallel(Value count, Body body);
 

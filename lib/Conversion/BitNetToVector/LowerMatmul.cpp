@@ -42,16 +42,13 @@ public:
 
   void run() {
     overTokenBlocks();
+    overPanels();
     if (staticTokens() && staticTokens() == KernelBuilder::constant(rest))
       return;
-    Value firstLeft = countPanels();
     b.parallel(b.index(tiles()), [&](Value tile) {
       b.setScalable(target.isScalable());
       laneRows = b.scale(lanes);
-      rest = firstLeft;
-      overPanels(tile);
-      if (!staticTokens() || staticTokens() != KernelBuilder::constant(rest))
-        overVectors(tile);
+      overVectors(tile);
       b.setScalable(false);
     });
   }
@@ -202,52 +199,49 @@ private:
     return lowering == Lowering::Dot && x86 && !isWide && groups == 1 &&
            op.sum && op.tokenBlocks.empty() && packing.getUnit() == 4 &&
            isInnermostContiguous(op.lhs) &&
-           staticTokens().value_or(getPanel()) >= leastPanel;
+           staticTokens().value_or(leastPanel) >= leastPanel;
   }
-  int64_t getPanel() const { return 16 * getPanelStep(target); }
-
-  /// The first token that is in no panel.
-  Value countPanels() {
-    if (!usesPanels())
-      return rest;
-    if (std::optional<int64_t> tokens = staticTokens())
-      return b.index(*tokens % getPanel() < leastPanel
-                         ? *tokens / getPanel() * getPanel()
-                         : *tokens);
-    Value tokens = b.dim(op.lhs, 0);
-    return b.mul(b.floorDiv(tokens, getPanel()), getPanel());
+  /// Sizes of panels: about equal ones, or for an unknown number of tokens
+  /// large and small ones, which leave fewer than those.
+  SmallVector<int64_t> getPanels() {
+    int64_t step = getPanelStep(target), largest = panelSteps * step;
+    std::optional<int64_t> tokens = staticTokens();
+    if (!tokens)
+      return {largest, 4 * step};
+    int64_t size =
+        llvm::divideCeil(*tokens, llvm::divideCeil(*tokens, largest));
+    if (int64_t last = *tokens % size)
+      return {size, last};
+    return {size};
   }
 
-  void overPanels(Value tile) {
+  /// All tiles meet the activations of a panel, which the second cache holds,
+  /// before the next panel's; overVectors gets the tokens that are left.
+  void overPanels() {
     if (!usesPanels())
       return;
-    Value whole = b.mul(b.floorDiv(rest, getPanel()), getPanel());
-    Value sums = b.allocaVectors(
-        MemRefType::get({getPanel(), packing.getRows()}, b.getI32Type()));
-    b.loop(b.index(0), whole, getPanel(),
-           [&](Value token) { panel(tile, token, getPanel(), sums); });
-    if (std::optional<int64_t> tokens = KernelBuilder::constant(rest);
-        tokens && *tokens % getPanel())
-      panel(tile, whole, *tokens % getPanel(), sums);
+    for (TokenBlocks part : splitTokens(b, b.dim(op.lhs, 0), getPanels(), rest))
+      b.parallel(b.mul(part.count, tiles()), [&](Value i) {
+        Value token = b.mul(b.floorDiv(i, tiles()), part.size);
+        panel(b.rem(i, tiles()), b.add(part.first, token), part.size);
+      });
   }
 
-  void panel(Value tile, Value token, int64_t size, Value sums) {
-    emitPanelSums(b, op, target, tile, token, size, sums);
-    vectorsAtOnce = std::min<int64_t>(4, packing.getRows() / lanes);
-    Value first = b.mul(tile, packing.getRows());
-    b.loop(b.index(0), b.index(size), 1, [&](Value t) {
-      Value at = b.add(token, t);
-      Value activations = b.splat(b.load(op.sum, at), lanes);
-      b.loop(b.index(0), b.index(packing.getRows()), vectorsAtOnce * lanes,
-             [&](Value row) {
-               SmallVector<Value> totals;
-               for (int64_t v = 0; v < vectorsAtOnce; ++v)
-                 totals.push_back(removeOffset(
-                     b, b.loadVector(sums, {t, b.add(row, v * lanes)}, lanes),
-                     activations, packing.getCodeBits()));
-               epilogue(totals, b.add(first, row), at);
-             });
-    });
+  void panel(Value tile, Value token, int64_t size) {
+    Value firstRow = b.mul(tile, packing.getRows());
+    emitPanel(b, op, target, tile, token, size,
+              [&](ArrayRef<Value> sums, Value t, Value vector, int64_t some) {
+                vectorsAtOnce = some;
+                Value first = b.add(token, t);
+                SmallVector<Value> totals(sums);
+                for (size_t i = 0; i < totals.size(); ++i) {
+                  Value at = b.add(first, i / some);
+                  totals[i] = removeOffset(b, totals[i],
+                                           b.splat(b.load(op.sum, at), lanes),
+                                           packing.getCodeBits());
+                }
+                epilogue(totals, b.add(firstRow, b.mul(vector, lanes)), first);
+              });
   }
 
   void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
@@ -460,6 +454,8 @@ private:
 
   /// The fewest tokens for which unpacking codes beforehand pays.
   static constexpr int64_t leastPanel = 12;
+  /// Of the largest panel.
+  static constexpr int64_t panelSteps = 24;
   /// How far ahead of the loads of a decode step weights are fetched.
   static constexpr int64_t prefetchBytes = 6144, cacheLine = 64;
 

@@ -34,29 +34,55 @@ public:
     vectorsAtOnce = many ? 4 : 2;
   }
 
-  void run(int64_t tokens, Value sums) {
-    Type i8 = b.getI8Type();
-    codes = b.allocaVectors(MemRefType::get({chunk * getBlockCodes()}, i8));
-    Value zero = b.index(0), blocks = b.index(matmul.getBlocks());
-    Value none = b.zeroVector(lanes, b.getI32Type());
-    b.loop(zero, b.index(tokens), 1, [&](Value t) {
-      for (int64_t v = 0; v < vectors; ++v)
-        b.storeVector(none, sums, {t, b.index(v * lanes)});
-    });
-    b.loop(zero, blocks, chunk, [&](Value first) {
-      Value count =
-          b.createOrFold<arith::MinUIOp>(b.sub(blocks, first), b.index(chunk));
-      unpack(first, count);
-      overTokens(tokens, [&](Value t, int64_t some) {
-        b.loop(zero, b.index(vectors), vectorsAtOnce, [&](Value vector) {
-          multiply(first, count, t, some, vector, sums);
-        });
+  void run(int64_t tokens, PanelFinish finish) {
+    codes = b.allocaVectors(
+        MemRefType::get({chunk * getBlockCodes()}, b.getI8Type()));
+    sums = b.allocaVectors(
+        MemRefType::get({tokens, packing.getRows()}, b.getI32Type()));
+    int64_t blocks = matmul.getBlocks();
+    int64_t last = (llvm::divideCeil(blocks, chunk) - 1) * chunk;
+    b.loop(b.index(0), b.index(last), chunk, [&](Value first) {
+      overSums(tokens, first, b.index(chunk), [&](const Sums &part) {
+        for (auto [i, sum] : llvm::enumerate(part.values))
+          b.storeVector(sum, sums, place(part, i));
       });
     });
+    // While the next tokens are multiplied, the stores of these can wait.
+    overSums(tokens, b.index(last), b.index(blocks - last),
+             [&](const Sums &part) {
+               finish(part.values, part.token, part.vector, vectorsAtOnce);
+             });
   }
 
 private:
   int64_t getBlockCodes() const { return fields * packing.getRows() * 4; }
+
+  /// Of a few tokens from `token` on and vectors from `vector` on, by
+  /// [token][vector].
+  struct Sums {
+    Value token;
+    int64_t tokens;
+    Value vector;
+    SmallVector<Value> values;
+  };
+
+  SmallVector<Value> place(const Sums &part, int64_t i) {
+    return {b.add(part.token, i / vectorsAtOnce),
+            b.mul(b.add(part.vector, i % vectorsAtOnce), lanes)};
+  }
+
+  /// Visits sums up to a chunk's end.
+  void overSums(int64_t tokens, Value first, Value count,
+                llvm::function_ref<void(const Sums &)> visit) {
+    unpack(first, count);
+    overTokens(tokens, [&](Value token, int64_t some) {
+      b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
+        Sums part{token, some, vector, {}};
+        multiply(first, count, part);
+        visit(part);
+      });
+    });
+  }
 
   /// Groups of equal size, but for one token more in the first ones.
   void overTokens(int64_t tokens,
@@ -93,42 +119,54 @@ private:
     });
   }
 
-  /// Adds the products of a chunk to the sums of some tokens and vectors.
-  void multiply(Value first, Value count, Value t, int64_t some, Value vector,
-                Value sums) {
-    auto place = [&](int64_t i) {
-      return SmallVector<Value>{b.add(t, i / vectorsAtOnce),
-                                b.mul(b.add(vector, i % vectorsAtOnce), lanes)};
+  /// Sums of the chunks before, which there are unless `first` is 0.
+  SmallVector<Value> loadSums(Value first, const Sums &part) {
+    int64_t count = part.tokens * vectorsAtOnce;
+    SmallVector<Value> none(count, b.zeroVector(lanes, b.getI32Type()));
+    auto load = [&] {
+      SmallVector<Value> values;
+      for (int64_t i = 0; i < count; ++i)
+        values.push_back(b.loadVector(sums, place(part, i), lanes));
+      return values;
     };
-    SmallVector<Value> so;
-    for (int64_t i = 0; i < some * vectorsAtOnce; ++i)
-      so.push_back(narrow ? b.zeroVector(2 * lanes, b.getI16Type())
-                          : b.loadVector(sums, place(i), lanes));
+    if (std::optional<int64_t> at = KernelBuilder::constant(first))
+      return *at ? load() : none;
+    Value begin =
+        b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first, b.index(0));
+    return b.choose(begin, [&] { return none; }, load);
+  }
+
+  /// The sums with the products of a chunk.
+  void multiply(Value first, Value count, Sums &part) {
+    SmallVector<Value> so =
+        narrow ? SmallVector<Value>(part.tokens * vectorsAtOnce,
+                                    b.zeroVector(2 * lanes, b.getI16Type()))
+               : loadSums(first, part);
     // A field of a block meets the next activations: steps are alike.
     so = b.reduce(b.index(0), b.mul(count, fields), 1, so,
                   [&](Value at, ValueRange so) {
                     Value k = b.add(b.mul(first, packing.getBlock()),
                                     b.mul(at, packing.getUnit()));
                     SmallVector<Value> next(so);
-                    step(at, k, t, some, vector, next);
+                    step(at, k, part, next);
                     return next;
                   });
-    for (auto [i, sum] : llvm::enumerate(so)) {
-      if (narrow)
-        sum = emitWiden(b, b.loadVector(sums, place(i), lanes), {sum});
-      b.storeVector(sum, sums, place(i));
-    }
+    part.values = so;
+    if (!narrow)
+      return;
+    part.values = loadSums(first, part);
+    for (auto [sum, pairs] : llvm::zip(part.values, so))
+      sum = emitWiden(b, sum, {pairs});
   }
 
-  void step(Value at, Value k, Value t, int64_t some, Value vector,
-            MutableArrayRef<Value> sums) {
+  void step(Value at, Value k, const Sums &part, MutableArrayRef<Value> sums) {
     SmallVector<Value> weights;
     for (int64_t v = 0; v < vectorsAtOnce; ++v)
       weights.push_back(
-          b.loadVector(codes, codesAt(at, b.add(vector, v)), 4 * lanes));
-    for (int64_t i = 0; i < some; ++i) {
-      Value bytes =
-          b.broadcastWord(matmul.lhs, {b.add(token, b.add(t, i)), k}, lanes);
+          b.loadVector(codes, codesAt(at, b.add(part.vector, v)), 4 * lanes));
+    for (int64_t i = 0; i < part.tokens; ++i) {
+      Value bytes = b.broadcastWord(
+          matmul.lhs, {b.add(token, b.add(part.token, i)), k}, lanes);
       for (int64_t v = 0; v < vectorsAtOnce; ++v) {
         Value &sum = sums[i * vectorsAtOnce + v];
         PartialSums partial;
@@ -148,7 +186,7 @@ private:
   const LowBitMatmul &matmul;
   PackingAttr packing;
   const VectorTarget &target;
-  Value tile, token, codes;
+  Value tile, token, codes, sums;
   int64_t lanes, fields, vectors, chunk, vectorsAtOnce;
   bool narrow;
 };
@@ -163,8 +201,8 @@ int64_t bitnet::getPanelStep(const VectorTarget &target) {
   return target.getVectorBits() == 128 ? 3 : 4;
 }
 
-void bitnet::emitPanelSums(KernelBuilder &b, const LowBitMatmul &matmul,
-                           const VectorTarget &target, Value tile, Value token,
-                           int64_t tokens, Value sums) {
-  TokenPanel(b, matmul, target, tile, token).run(tokens, sums);
+void bitnet::emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
+                       const VectorTarget &target, Value tile, Value token,
+                       int64_t tokens, PanelFinish finish) {
+  TokenPanel(b, matmul, target, tile, token).run(tokens, finish);
 }

@@ -21,7 +21,7 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
   // CHECK-LABEL: func.func @prefill
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<32768xi8>
-  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<96x64xi32>
+  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<12x64xi32>
   // CHECK: memref.prefetch
   // CHECK: arith.shrui
   // CHECK: vector.store {{.*}} : memref<32768xi8>, vector<64xi8>
@@ -37,6 +37,28 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
     bitnet.linear ins(%q, %w, %s : memref<12x16xi8>, memref<256xi8>, memref<64xf32>)
       quantized(%step, %sum : memref<12xf32>, memref<12xi32>) bias(%b : memref<64xf32>) outs(%y : memref<12x64xf32>)
       {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64, activation = #bitnet.activation<relu_squared>}
+    return
+  }
+
+  // Panels of a size, each met by all tiles before the next: 240 tokens are
+  // 120 and 120. Sums wait in memory for the next chunk of K, but those of the last
+  // chunk, which go through the epilogue as they are.
+  // CHECK-LABEL: func.func @panels
+  // CHECK: %[[COUNT:.*]] = arith.constant 4 : index
+  // CHECK: scf.parallel ({{.*}}) = ({{.*}}) to (%[[COUNT]])
+  // CHECK: memref.alloca() {alignment = 64 : i64} : memref<120x64xi32>
+  // CHECK: scf.if
+  // CHECK: vector.load {{.*}} : memref<120x64xi32>, vector<16xi32>
+  // CHECK: vpdpbusd.512
+  // CHECK: vector.store {{.*}} : memref<120x64xi32>, vector<16xi32>
+  // CHECK: vpdpbusd.512
+  // CHECK-NOT: vector.store {{.*}} : memref<120x64xi32>
+  // CHECK: arith.sitofp
+  // CHECK: vector.store {{.*}} : memref<240x128xf32>
+  func.func @panels(%q: memref<240x1600xi8>, %w: memref<51200xi8>, %s: memref<1xf32>, %step: memref<240xf32>, %sum: memref<240xi32>, %y: memref<240x128xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<240x1600xi8>, memref<51200xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<240xf32>, memref<240xi32>) outs(%y : memref<240x128xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 128 : i64, columns = 1600 : i64}
     return
   }
 
