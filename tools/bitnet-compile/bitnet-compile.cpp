@@ -16,6 +16,10 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 using namespace mlir;
 using namespace bitnet;
 
@@ -153,6 +157,10 @@ int main(int argc, char **argv) {
   if (!readOptions(line, options))
     return 1;
 
+#ifdef __GLIBC__
+  // Weights that are packed go back to the system, not to a heap with gaps.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
   DialectRegistry registry;
   registerDialects(registry);
   // Two cores gain little from threads here, and memory stays lower.

@@ -80,7 +80,9 @@ private:
   }
 
   std::string uniqueName(StringRef hint) {
-    std::string name = hint.empty() ? "constant" : hint.str();
+    if (hint.empty())
+      hint = "constant";
+    std::string name = hint.str();
     for (int i = 1; names.contains(builder.getStringAttr(name)); ++i)
       name = (hint + "." + Twine(i)).str();
     return name;
@@ -116,21 +118,27 @@ struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
     }
     ArchiveBuilder archive(getOperation());
     IRRewriter rewriter(&getContext());
-    SmallVector<Operation *> matmuls;
+    // Those of one weight together, so that its codes can go.
+    llvm::MapVector<Resource, SmallVector<Operation *>> matmuls;
     SmallVector<RescaleOp> rescales;
     getOperation().walk([&](Operation *op) {
       if (auto linear = dyn_cast<LinearOp>(op); linear && !linear.getPacking())
-        matmuls.push_back(op);
+        matmuls[getResource(linear.getWeight())].push_back(op);
       if (auto matmul = dyn_cast<MatmulOp>(op); matmul && !matmul.getPacking())
-        matmuls.push_back(op);
+        matmuls[getResource(matmul.getWeight())].push_back(op);
       if (auto rescale = dyn_cast<RescaleOp>(op))
         rescales.push_back(rescale);
     });
-    for (Operation *op : matmuls) {
-      auto linear = dyn_cast<LinearOp>(op);
-      if (failed(linear ? pack(rewriter, linear, archive)
-                        : pack(rewriter, cast<MatmulOp>(op), archive)))
-        return signalPassFailure();
+    DenseSet<Resource> needed = findOtherUses();
+    for (auto &[resource, ops] : matmuls) {
+      for (Operation *op : ops) {
+        auto linear = dyn_cast<LinearOp>(op);
+        if (failed(linear ? pack(rewriter, linear, archive)
+                          : pack(rewriter, cast<MatmulOp>(op), archive)))
+          return signalPassFailure();
+      }
+      if (resource && !needed.contains(resource))
+        resource->setBlob({});
     }
     for (RescaleOp op : rescales)
       decompose(rewriter, op);
@@ -148,6 +156,32 @@ struct LayoutPass : bitnet::impl::LayoutBase<LayoutPass> {
   }
 
 private:
+  using Resource = DialectResourceBlobManager::BlobEntry *;
+
+  /// What holds the codes of a constant weight, if anything does.
+  static Resource getResource(Value weight) {
+    auto constant = weight.getDefiningOp<ConstantOp>();
+    auto value = constant
+                     ? dyn_cast<DenseResourceElementsAttr>(constant.getValue())
+                     : DenseResourceElementsAttr();
+    return value ? value.getRawHandle().getResource() : nullptr;
+  }
+
+  /// What holds constants that are not only weights of matmuls.
+  DenseSet<Resource> findOtherUses() {
+    DenseSet<Resource> result;
+    getOperation().walk([&](ConstantOp op) {
+      if (!llvm::all_of(op->getUses(), [](OpOperand &use) {
+            if (auto linear = dyn_cast<LinearOp>(use.getOwner()))
+              return &use == &linear.getWeightMutable();
+            auto matmul = dyn_cast<MatmulOp>(use.getOwner());
+            return matmul && &use == &matmul.getWeightMutable();
+          }))
+        result.insert(getResource(op));
+    });
+    return result;
+  }
+
   /// The densest packing, then the one with the unit asked for, whose blocks do
   /// not straddle groups of `group` columns that share scales (0: none). Null
   /// where there is none.

@@ -40,9 +40,30 @@ func.func @groups(%x: tensor<1x32xf32>) -> tensor<1x1xf32> {
   return %y : tensor<1x1xf32>
 }
 
-// The first weight is 1, the fifth -1, all others 0 (the code 1).
-// FOUR: "0x4000000052555555555555
-// EIGHT: "0x40000000565555555455555555555555
+// The same codes without groups: with the unit 8 they are packed twice.
+// CHECK-LABEL: func.func @again
+// FOUR: bitnet.archive "constant" at 512
+// EIGHT: bitnet.archive "constant.1" at 1024
+// EIGHT: packing = #bitnet.packing<planes2, rows = 64, unit = 8>
+func.func @again(%x: tensor<1x32xf32>) -> tensor<1x1xf32> {
+  %w = bitnet.constant dense_resource<v> : tensor<1x32x!bitnet.ternary>
+  %s = arith.constant dense<1.0> : tensor<1xf32>
+  %o = tensor.empty() : tensor<1x1xf32>
+  %y = bitnet.linear ins(%x, %w, %s : tensor<1x32xf32>, tensor<1x32x!bitnet.ternary>, tensor<1xf32>)
+      outs(%o : tensor<1x1xf32>) -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+
+// The first weight is 1, the fifth -1, all others 0 (the code 1). Codes that are
+// packed are let go.
+// CHECK: dialect_resources
+// CHECK-NOT: {{^ *[vw]: "}}
+// FOUR-DAG: packed: "0x4000000052555555555555
+// FOUR-DAG: packed_1: "0x4000000052555555555555
+// EIGHT-DAG: packed: "0x40000000565555555455555555555555
+// EIGHT-DAG: packed_1: "0x4000000052555555555555
+// EIGHT-DAG: packed_2: "0x40000000565555555455555555555555
+// CHECK-NOT: {{^ *[vw]: "}}
 {-# dialect_resources: { builtin: {
   w: "0x400000005654555555555505",
   v: "0x400000005654555555555555"
