@@ -9,6 +9,7 @@
 
 #include "bitnet/Pipelines/Manifest.h"
 #include "bitnet/Support/RawElements.h"
+#include "bitnet/Target/GPU/DeviceTarget.h"
 #include "bitnet/Target/OutputFile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -194,6 +195,25 @@ static LogicalResult checkCacheOption(ModuleOp module, Phase phase,
          << "; give it with onnx IR";
 }
 
+static LogicalResult checkPackingOption(ModuleOp module, Phase phase,
+                                        PackingScheme wanted,
+                                        ArrayRef<TargetAttr> targets) {
+  if (wanted == PackingScheme::Planes2)
+    return success();
+  auto report = [&]() {
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "--ternary-packing=" << stringifyPackingScheme(wanted);
+  };
+  if (phase >= Phase::Packed)
+    return report() << " comes too late: the weights are packed; give it with "
+                       "onnx or bitnet IR";
+  for (TargetAttr target : targets)
+    if (isDevice(target))
+      return report() << " serves CPUs, not " << target.getName()
+                      << ": use planes2 there";
+  return success();
+}
+
 static LogicalResult checkTargetOption(ModuleOp module, Phase phase,
                                        StringRef list,
                                        ArrayRef<TargetAttr> targets) {
@@ -214,6 +234,8 @@ LogicalResult bitnet::checkOptions(ModuleOp module, Phase phase,
                                    const CompileOptions &options,
                                    ArrayRef<TargetAttr> targets) {
   if (failed(checkLoweringOption(module, phase, options.phases.lowering)) ||
+      failed(checkPackingOption(module, phase, options.phases.ternaryPacking,
+                                targets)) ||
       failed(checkCacheOption(module, phase, options.phases.cacheType)) ||
       failed(checkTargetOption(module, phase, options.target, targets)))
     return failure();

@@ -113,6 +113,7 @@ void bitnet::buildPackedPhase(OpPassManager &manager,
   manager.addPass(createFuseRescale());
   LayoutOptions layout;
   layout.lowering = options.lowering;
+  layout.ternaryPacking = options.ternaryPacking;
   layout.unit = options.packingUnit;
   if (options.forDevice) {
     layout.minElements = 0;

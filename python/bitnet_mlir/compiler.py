@@ -44,6 +44,7 @@ def compile(
     *,
     target: str | Sequence[str] | None = None,
     lowering: str | None = None,
+    ternary_packing: str | None = None,
     max_context: int | None = None,
     cache_type: str | None = None,
     prefill_chunk: int | None = None,
@@ -61,6 +62,8 @@ def compile(
             level of this machine's architecture.
         lowering: the inner loop of low-bit matmuls (`dot`, `lut`, `addsub`,
             `popcount`); None lets a cost model choose.
+        ternary_packing: how ternary weights share bytes: `planes2` (2 bits each, the
+            default) or `base3` (1.6 bits, for CPUs).
         max_context: the tokens that a decoder's cache holds.
         cache_type: what the cache holds: `f32` (None), or `f16` or `bf16`, to which
             keys and values are rounded, in half of the memory.
@@ -81,6 +84,7 @@ def compile(
     options = {
         "target": target if target is None or isinstance(target, str) else ",".join(target),
         "lowering": lowering,
+        "ternary-packing": ternary_packing,
         "max-context": max_context,
         "cache-type": cache_type,
         "prefill-chunk": prefill_chunk,

@@ -82,6 +82,13 @@ static void addPhaseOptions(CLI::App &app, CommandLine &options) {
       ->capture_default_str()
       ->option_text("NAME");
   app.add_option(
+         "--ternary-packing", options.ternaryPacking,
+         "how ternary weights share bytes: planes2 (2 bits each) or base3 (1.6 "
+         "bits, read\n"
+         "by CPUs)")
+      ->capture_default_str()
+      ->option_text("NAME");
+  app.add_option(
          "--compile-to", options.compileTo,
          "stop after a phase and write its IR or code: onnx, bitnet, packed, "
          "loops,\n"

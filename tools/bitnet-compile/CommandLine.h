@@ -15,7 +15,8 @@
 /// The command line as it was given; names are not yet looked up.
 struct CommandLine {
   std::string model, output, target, tokenizer, report;
-  std::string lowering = "auto", cacheType = "f32", compileTo;
+  std::string lowering = "auto", ternaryPacking = "planes2", cacheType = "f32",
+              compileTo;
   std::vector<std::string> stopTokens;
   int64_t maxContext = 1024, chunk = 32;
   /// Of --stop-token, --max-context, --cache-type and --prefill-chunk those

@@ -118,6 +118,13 @@ bool readOptions(const CommandLine &line, CompileOptions &options) {
                 "'; expected auto, dot, lut, addsub or popcount"),
            false;
   options.phases.lowering = *lowering;
+  std::optional<PackingScheme> packing =
+      symbolizePackingScheme(line.ternaryPacking);
+  if (!packing || *packing == PackingScheme::Planes1)
+    return fail("unknown packing of ternary weights '" + line.ternaryPacking +
+                "'; expected planes2 or base3"),
+           false;
+  options.phases.ternaryPacking = *packing;
   std::optional<CacheType> cacheType = symbolizeCacheType(line.cacheType);
   if (!cacheType)
     return fail("unknown cache type '" + line.cacheType +

@@ -43,6 +43,8 @@ struct PhaseOptions {
   int64_t maxContext = 1024;
   CacheType cacheType = CacheType::F32;
   Lowering lowering = Lowering::Auto;
+  /// How ternary weights share bytes.
+  PackingScheme ternaryPacking = PackingScheme::Planes2;
   /// The unit of packed weights that suits the targets.
   int64_t packingUnit = 4;
   /// Whether code for a device is wanted, which can only read constants in the

@@ -296,6 +296,10 @@ LogicalResult bitnet::launchMatmul(LaunchBuilder &b,
   if (!matmul.packing)
     return matmul.op->emitOpError(
         "has weights that are not packed: run the layout phase first");
+  if (matmul.packing->getScheme() == PackingScheme::Base3)
+    return matmul.op->emitOpError(
+        "has weights packed as base3, which only CPUs "
+        "read; a GPU needs ternary-packing=planes2");
   if (matmul.packing->getUnit() != 4)
     return matmul.op->emitOpError("has weights packed in units of ")
            << matmul.packing->getUnit() << " bytes; a GPU reads units of 4";

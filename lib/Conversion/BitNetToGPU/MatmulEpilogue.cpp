@@ -12,7 +12,7 @@ using namespace bitnet;
 
 MatmulEpilogue::MatmulEpilogue(LaunchBuilder &b, const LowBitMatmul &op)
     : b(b), op(op), element(op.getLhsElement()),
-      codeBits(op.packing->getScheme() == PackingScheme::Planes2 ? 2 : 1),
+      codeBits(op.packing->getCodeBits()),
       isGrouped(op.scale &&
                 cast<MemRefType>(op.scale.getType()).getRank() == 2) {}
 

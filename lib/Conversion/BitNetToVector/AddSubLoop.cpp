@@ -13,7 +13,7 @@ using namespace bitnet;
 namespace {
 
 /// Needs nothing of the machine but byte compares, adds and shifts. Bytes are
-/// summed in i16 within a block (at most 4 fields of 2 * 128, or 8, each way)
+/// summed in i16 within a block (at most 5 fields of 2 * 128, or 8, each way)
 /// and in i32 across blocks.
 class AddSubLoop : public InnerLoop {
 public:
@@ -28,13 +28,14 @@ public:
                            ValueRange accumulators) override {
     SmallVector<Value> words(outputs(),
                              b.zeroVector(tile.lanes * 2, b.getI16Type()));
+    SmallVector<Value> packed(weights);
     for (int64_t field = 0; field < tile.fields(); ++field) {
       SmallVector<Value> bytes;
       for (int64_t token = 0; token < tile.tokens; ++token)
         bytes.push_back(broadcastActivations(token, k, offset, field));
       for (int64_t v = 0; v < tile.vectors; ++v) {
-        Value codes = extractField(weights[v], field);
-        Value plus = equals(codes, tile.codeBits == 2 ? 2 : 1),
+        Value codes = reader.take(packed[v], field);
+        Value plus = equals(codes, tile.codeBits() == 2 ? 2 : 1),
               minus = equals(codes, 0);
         for (int64_t token = 0; token < tile.tokens; ++token) {
           Value &sum = words[at(token, v)];

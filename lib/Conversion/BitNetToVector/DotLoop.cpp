@@ -12,22 +12,24 @@ using namespace bitnet;
 
 namespace {
 
-/// Accumulators, in this order: one i32 vector a spread field (or one for all),
-/// token and vector; then, with own sums, one a token.
+/// Accumulators, in this order: for each scale that fields have, one i32 vector
+/// a token and vector; then, with own sums, one a token.
 class DotLoop : public InnerLoop {
 public:
   DotLoop(KernelBuilder &b, const MicroTile &tile, const VectorTarget &target,
           bool spread)
-      : InnerLoop(b, tile, target), kind(target.getDotKind()) {
-    // As many fields as leave their codes in the range of a dot product.
-    int64_t largest = tile.codeBits == 2 ? 2 : 1;
-    while (spread && spreadFields < tile.fields() &&
-           largest << (spreadFields * tile.codeBits) < target.getCodeLimit())
-      ++spreadFields;
+      : InnerLoop(b, tile, target), kind(target.getDotKind()), spread(spread) {
+    for (int64_t field = 0; field < tile.fields(); ++field) {
+      int64_t scale = spread ? reader.getScale(field) : 1;
+      auto *known = llvm::find(scales, scale);
+      slots.push_back((known - scales.begin()) * outputs());
+      if (known == scales.end())
+        scales.push_back(scale);
+    }
   }
 
   SmallVector<Value> start() override {
-    int64_t count = outputs() * spreadFields + (tile.ownSums ? tile.tokens : 0);
+    int64_t count = sumSlot() + (tile.ownSums ? tile.tokens : 0);
     return SmallVector<Value>(count, b.zeroVector(tile.lanes, b.getI32Type()));
   }
 
@@ -35,17 +37,18 @@ public:
                            ValueRange accumulators) override {
     SmallVector<Value> acc(accumulators);
     // In 16 bits, fields are summed before they are widened: at most 8 of
-    // 2 * 1 * 128, or 4 of 2 * 2 * 128, well within range.
+    // 2 * 1 * 128, or 5 of 2 * 2 * 128, well within range.
     SmallVector<PartialSums> partial(outputs()), sumPartial(tile.tokens);
+    SmallVector<Value> packed(weights);
     for (int64_t field = 0; field < tile.fields(); ++field) {
       SmallVector<Value> codes;
-      for (Value vector : weights)
-        codes.push_back(field < spreadFields ? maskField(vector, field)
-                                             : extractField(vector, field));
+      for (Value &vector : packed)
+        codes.push_back(spread ? reader.takeScaled(vector, field)
+                               : reader.take(vector, field));
       for (int64_t token = 0; token < tile.tokens; ++token) {
         Value bytes = broadcastActivations(token, k, offset, field);
         for (int64_t v = 0; v < tile.vectors; ++v)
-          emitDot(b, kind, acc[slot(field) + at(token, v)],
+          emitDot(b, kind, acc[slots[field] + at(token, v)],
                   partial[at(token, v)], codes[v], bytes);
         if (tile.ownSums)
           emitDot(b, kind, acc[sumSlot() + token], sumPartial[token], ones(),
@@ -72,35 +75,40 @@ public:
   }
 
 private:
-  int64_t slot(int64_t field) const {
-    return field < spreadFields ? field * outputs() : 0;
-  }
-  int64_t sumSlot() const { return outputs() * spreadFields; }
+  int64_t sumSlot() const { return outputs() * scales.size(); }
   Value ones() { return b.constantVector(tile.lanes * 4, b.getI8Type(), 1); }
 
-  /// The field where it stands: codes times 2^(codeBits * field).
-  Value maskField(Value weights, int64_t field) {
-    int64_t mask = tile.codeMask() << (field * tile.codeBits);
-    return b.create<arith::AndIOp>(
-        weights, b.constantVector(tile.lanes * 4, b.getI8Type(), int8_t(mask)));
-  }
-
-  /// The sum over fields; with spread ones, each is divided by its power of
-  /// two, which is exact.
+  /// The sum over scales, each divided by its scale, which is exact.
   Value gather(ValueRange acc, int64_t output) {
-    Value total = acc[output];
-    for (int64_t field = 1; field < spreadFields; ++field) {
-      Value amount =
-          b.constantVector(tile.lanes, b.getI32Type(), field * tile.codeBits);
-      Value part = b.create<arith::ShRSIOp>(acc[slot(field) + output], amount);
-      total = b.create<arith::AddIOp>(total, part);
+    Value total;
+    for (auto [i, scale] : llvm::enumerate(scales)) {
+      Value part = divide(acc[i * outputs() + output], scale);
+      total = total ? b.create<arith::AddIOp>(total, part) : part;
     }
     return total;
   }
 
+  Value divide(Value multiple, int64_t scale) {
+    auto constant = [&](int64_t value) {
+      return b.constantVector(tile.lanes, b.getI32Type(), value);
+    };
+    if (scale == 1)
+      return multiple;
+    if (llvm::isPowerOf2_64(scale))
+      return b.create<arith::ShRSIOp>(multiple, constant(llvm::Log2_64(scale)));
+    // An odd number has an inverse modulo 2^32.
+    uint32_t inverse = scale;
+    for (int i = 0; i < 4; ++i)
+      inverse *= 2 - uint32_t(scale) * inverse;
+    return b.create<arith::MulIOp>(multiple, constant(int32_t(inverse)));
+  }
+
   DotKind kind;
-  /// Fields, from the lowest on, that have accumulators of their own.
-  int64_t spreadFields = 1;
+  /// Whether fields are left where they stand, in accumulators by their scale.
+  bool spread;
+  SmallVector<int64_t> scales;
+  /// Of each field, the first accumulator.
+  SmallVector<int64_t> slots;
 };
 
 } // namespace

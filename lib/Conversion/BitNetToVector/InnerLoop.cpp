@@ -12,7 +12,7 @@ using namespace bitnet;
 
 Value InnerLoop::broadcastActivations(int64_t token, Value k, int64_t offset,
                                       int64_t field) {
-  int64_t byte = tile.unit * field + offset;
+  int64_t byte = tile.unit() * field + offset;
   if (target.hasWordOperands()) {
     Value words =
         b.bitcast(loadActivations(token, k, byte / 16 * 16), b.getI32Type());
@@ -33,27 +33,6 @@ Value InnerLoop::loadActivations(int64_t token, Value k, int64_t byte) {
     vector = b.loadFixed(tile.activations,
                          {b.add(tile.firstToken, token), b.add(k, byte)}, 16);
   return vector;
-}
-
-Value bitnet::extractField(KernelBuilder &b, const VectorTarget &target,
-                           Value weights, int64_t field, int64_t codeBits) {
-  int64_t bytes = cast<VectorType>(weights.getType()).getNumElements();
-  Type byte = b.getI8Type();
-  if (field && target.hasByteShifts()) {
-    weights = b.create<arith::ShRUIOp>(
-        weights, b.constantVector(bytes, byte, field * codeBits));
-    if (field == 8 / codeBits - 1)
-      return weights;
-  } else if (field) {
-    // Shifted as words: there are no shifts of bytes, and the mask removes what
-    // crosses from the neighbour.
-    Value words = b.bitcast(weights, b.getI32Type());
-    Value amount =
-        b.constantVector(bytes / 4, b.getI32Type(), field * codeBits);
-    weights = b.bitcast(b.create<arith::ShRUIOp>(words, amount), byte);
-  }
-  return b.create<arith::AndIOp>(
-      weights, b.constantVector(bytes, byte, (1 << codeBits) - 1));
 }
 
 Value bitnet::removeOffset(KernelBuilder &b, Value codeSums,

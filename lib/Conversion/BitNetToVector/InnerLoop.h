@@ -24,10 +24,7 @@ struct MicroTile {
   int64_t tokens;  // rows of activations
   int64_t vectors; // vectors of outputs
   int64_t lanes;   // outputs a vector: 32-bit lanes
-  /// 2 for ternary, 1 for binary codes; fields of a byte are 8 / codeBits.
-  int64_t codeBits;
-  /// Consecutive K of a row in a block, in each field.
-  int64_t unit;
+  PackingAttr packing;
   /// The sums of activations that offset codes need are not known beforehand,
   /// because scales change along K, say: the inner loop adds them up.
   bool ownSums;
@@ -35,13 +32,44 @@ struct MicroTile {
   Value prepared;    // as bitnet.prepare makes them; null where not needed
   Value firstToken;  // index into M
 
-  int64_t fields() const { return 8 / codeBits; }
-  int64_t codeMask() const { return (1 << codeBits) - 1; }
+  /// Consecutive K of a row in a block, in each field.
+  int64_t unit() const { return packing.getUnit(); }
+  int64_t fields() const { return packing.getFields(); }
+  /// 2 for ternary, 1 for binary codes.
+  int64_t codeBits() const { return packing.getCodeBits(); }
 };
 
 /// Field `field` of every byte, shifted down, as bytes.
 Value extractField(KernelBuilder &b, const VectorTarget &target, Value weights,
                    int64_t field, int64_t codeBits);
+
+/// The codes in packed bytes, which `packed` gives field by field, from the
+/// first on: what is left of the bytes takes their place.
+class FieldReader {
+public:
+  FieldReader(KernelBuilder &b, const VectorTarget &target,
+              PackingScheme scheme)
+      : b(b), target(target), scheme(scheme) {}
+
+  /// The codes of a field, as bytes.
+  Value take(Value &packed, int64_t field);
+  /// The same times getScale(field), which takes fewer instructions.
+  Value takeScaled(Value &packed, int64_t field);
+  /// Such that scaled codes are what a dot product takes.
+  int64_t getScale(int64_t field) const;
+
+private:
+  /// Digit `field` to base 3, where it stands; the rest stays in `packed`.
+  Value takeDigit(Value &packed, int64_t field);
+  bool usesTable(int64_t field) const;
+  int64_t getPlainScale(int64_t field) const;
+  Value bytes(Value like, int64_t value);
+
+  KernelBuilder &b;
+  const VectorTarget &target;
+  PackingScheme scheme;
+};
+
 /// Sums of code times activation to sums of weight times activation.
 Value removeOffset(KernelBuilder &b, Value codeSums, Value activationSum,
                    int64_t codeBits);
@@ -49,7 +77,8 @@ Value removeOffset(KernelBuilder &b, Value codeSums, Value activationSum,
 class InnerLoop {
 public:
   InnerLoop(KernelBuilder &b, const MicroTile &tile, const VectorTarget &target)
-      : b(b), tile(tile), target(target) {}
+      : b(b), tile(tile), target(target),
+        reader(b, target, tile.packing.getScheme()) {}
   virtual ~InnerLoop() = default;
 
   /// Bytes of a row that the loop takes at a time. Where the packing has more,
@@ -59,7 +88,7 @@ public:
   virtual llvm::SmallVector<Value> start() = 0;
   /// One block, or part of one: `weights` has a vector of 4 bytes a lane for
   /// each `unit() / 4` part of a vector of the tile. Field f of byte b meets
-  /// the activation `k + tile.unit * f + offset + b`.
+  /// the activation `k + tile.unit() * f + offset + b`.
   virtual llvm::SmallVector<Value> block(llvm::ArrayRef<Value> weights, Value k,
                                          int64_t offset,
                                          ValueRange accumulators) = 0;
@@ -87,11 +116,8 @@ protected:
   /// bytes.
   Value broadcastActivations(int64_t token, Value k, int64_t offset,
                              int64_t field);
-  Value extractField(Value weights, int64_t field) {
-    return bitnet::extractField(b, target, weights, field, tile.codeBits);
-  }
   Value removeOffset(Value codeSums, Value activationSum) {
-    return bitnet::removeOffset(b, codeSums, activationSum, tile.codeBits);
+    return bitnet::removeOffset(b, codeSums, activationSum, tile.codeBits());
   }
 
   /// Sixteen activations of a token, from the block's `k + byte` on; loaded
@@ -101,6 +127,7 @@ protected:
   KernelBuilder &b;
   MicroTile tile;
   const VectorTarget &target;
+  FieldReader reader;
 
 private:
   /// The activations at hand: of which block, by token and by byte.
@@ -175,6 +202,8 @@ Value emitMatrixProduct(KernelBuilder &b, Value sum, Value lhs, Value rhs);
 /// table[index] of bytes. A table of sixteen is repeated in every 128 bits.
 Value emitTableLookup(KernelBuilder &b, const VectorTarget &target, Value table,
                       Value indices);
+/// The same of a table of 128, in two vectors of 512 bits.
+Value emitTableLookup(KernelBuilder &b, Value low, Value high, Value indices);
 /// accumulator + the number of bits set, of i32.
 Value emitBitCount(KernelBuilder &b, const VectorTarget &target,
                    Value accumulator, Value bits);

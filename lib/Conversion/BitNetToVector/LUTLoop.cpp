@@ -75,7 +75,7 @@ public:
   using LUTLoop::LUTLoop;
 
   int64_t getChunk() const override {
-    int64_t block = tile.unit * tile.fields();
+    int64_t block = tile.unit() * tile.fields();
     return std::numeric_limits<int16_t>::max() / (block * 128);
   }
 

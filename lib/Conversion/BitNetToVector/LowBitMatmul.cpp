@@ -62,6 +62,11 @@ SmallVector<TokenBlocks> bitnet::splitTokens(KernelBuilder &b, Value tokens,
   return result;
 }
 
+/// Whether bits of packed weights are those of codes.
+static bool indexesTables(const LowBitMatmul &matmul) {
+  return matmul.packing->getScheme() != PackingScheme::Base3;
+}
+
 /// Whether `lut` can compute a matmul on the target.
 static bool servesLUT(const LowBitMatmul &matmul, const VectorTarget &target) {
   if (matmul.prepared ? !matmul.tokenBlocks.empty()
@@ -82,7 +87,7 @@ static bool prefersTokenBlocks(const LowBitMatmul &matmul,
                   : !target.hasDot() && target.has("sse2");
   // An unknown number of tokens may be small; a large one needs large tables.
   int64_t tokens = matmul.getTokens();
-  return slow && !ShapedType::isDynamic(tokens) &&
+  return slow && indexesTables(matmul) && !ShapedType::isDynamic(tokens) &&
          tokens * matmul.k * 16 <= largestTables &&
          !chooseTokenBlocks(matmul, target).empty();
 }
@@ -95,11 +100,11 @@ static bool serves(const LowBitMatmul &matmul, const VectorTarget &target) {
   case Lowering::Dot:
     return target.hasDot();
   case Lowering::LUT:
-    return servesLUT(matmul, target);
+    return indexesTables(matmul) && servesLUT(matmul, target);
   case Lowering::AddSub:
     return true;
   case Lowering::Popcount:
-    return matmul.magnitude == 1;
+    return indexesTables(matmul) && matmul.magnitude == 1;
   }
   llvm_unreachable("unknown lowering");
 }

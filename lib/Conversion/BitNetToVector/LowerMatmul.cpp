@@ -271,21 +271,15 @@ private:
       return makePopcountLoop(b, tile, target);
     if (usesMatrixProducts() && tile.tokens > 1)
       return makeMatrixLoop(b, tile, target);
-    bool spread =
-        tile.tokens == 1 && tile.codeBits == 2 && target.getRegisters() == 32;
+    // The sum of a quarter of K products of 64 * 2 * 128 must stay below 2^31.
+    bool spread = tile.tokens == 1 && tile.codeBits() == 2 &&
+                  target.getRegisters() == 32 && k < int64_t(1) << 19;
     return makeDotLoop(b, tile, target, spread);
   }
 
   void micro(Value tileIndex, Value vector, Value token, int64_t count) {
-    MicroTile tile{count,
-                   vectorsAtOnce,
-                   lanes,
-                   packing.getCodeBits(),
-                   packing.getUnit(),
-                   groups > 1 || !op.sum,
-                   op.lhs,
-                   op.prepared,
-                   token};
+    MicroTile tile{count,  vectorsAtOnce, lanes, packing, groups > 1 || !op.sum,
+                   op.lhs, op.prepared,   token};
     std::unique_ptr<InnerLoop> inner = makeInnerLoop(tile);
     SmallVector<Value> rowSums;
     if (op.sum)

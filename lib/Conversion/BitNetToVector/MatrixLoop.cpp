@@ -30,12 +30,13 @@ public:
   SmallVector<Value> block(ArrayRef<Value> weights, Value k, int64_t,
                            ValueRange accumulators) override {
     SmallVector<Value> acc(accumulators);
+    SmallVector<Value> packed(weights);
     for (int64_t field = 0; field < tile.fields(); ++field) {
       SmallVector<Value> bytes;
       for (int64_t pair = 0; pair < pairs(); ++pair)
         bytes.push_back(pairOfTokens(pair, k, field));
-      for (auto [w, vector] : llvm::enumerate(weights)) {
-        Value codes = extractField(vector, field);
+      for (auto [w, vector] : llvm::enumerate(packed)) {
+        Value codes = reader.take(vector, field);
         for (int64_t pair = 0; pair < pairs(); ++pair) {
           Value &sum = acc[pair * weights.size() + w];
           sum = emitMatrixProduct(b, sum, bytes[pair], codes);

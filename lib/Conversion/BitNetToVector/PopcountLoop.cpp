@@ -56,7 +56,7 @@ public:
     for (int64_t token = 0; token < tile.tokens; ++token) {
       // Two bits an activation beside ternary weights.
       Value count = acc[outputs() + token];
-      if (tile.codeBits == 2)
+      if (tile.codeBits() == 2)
         count = b.create<arith::ShRUIOp>(count, constant(1));
       for (int64_t v = 0; v < tile.vectors; ++v)
         result.push_back(removeOffset(acc[at(token, v)], count));
@@ -71,7 +71,7 @@ private:
 
   /// Codes 0, 1, 2 to as many bits.
   Value countable(Value codes) {
-    if (tile.codeBits == 1)
+    if (tile.codeBits() == 1)
       return codes;
     Value high = b.create<arith::AndIOp>(
         b.create<arith::ShRUIOp>(codes, constant(1)), constant(0x55555555));

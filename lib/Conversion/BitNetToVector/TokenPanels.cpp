@@ -24,12 +24,13 @@ public:
              const VectorTarget &target, Value tile, Value token)
       : b(b), matmul(matmul), packing(*matmul.packing), target(target),
         tile(tile), token(token), lanes(target.getLanes(32)) {
-    fields = 8 / packing.getCodeBits();
+    fields = packing.getFields();
     vectors = packing.getRows() / lanes;
     narrow = target.hasPartialSums();
     // Sums of pairs in 16 bits, of codes to 2 (1) by activations to -128: 512
     // (256) each step. 60 (120) steps stay within 30720.
-    chunk = narrow ? 15 : codeBytes / getBlockCodes();
+    chunk = narrow ? 120 / (packing.getCodeBits() * fields)
+                   : codeBytes / getBlockCodes();
     bool many = target.getRegisters() == 32;
     vectorsAtOnce = many ? 4 : 2;
   }
@@ -104,6 +105,7 @@ private:
     int64_t blockBytes = packing.getBlockBytes();
     Value base =
         b.mul(b.add(b.mul(tile, matmul.getBlocks()), first), blockBytes);
+    FieldReader reader(b, target, packing.getScheme());
     b.loop(b.index(0), count, 1, [&](Value block) {
       for (int64_t v = 0; v < vectors; ++v) {
         Value at = b.add(b.add(base, b.mul(block, blockBytes)), 4 * lanes * v);
@@ -113,8 +115,8 @@ private:
           b.prefetch(matmul.weight, b.add(at, chunk * blockBytes));
         for (int64_t field = 0; field < fields; ++field)
           b.storeVector(
-              extractField(b, target, packed, field, packing.getCodeBits()),
-              codes, codesAt(b.add(b.mul(block, fields), field), b.index(v)));
+              reader.take(packed, field), codes,
+              codesAt(b.add(b.mul(block, fields), field), b.index(v)));
       }
     });
   }

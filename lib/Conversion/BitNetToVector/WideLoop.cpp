@@ -31,14 +31,18 @@ public:
   SmallVector<Value> block(ArrayRef<Value> weights, Value k, int64_t offset,
                            ValueRange accumulators) override {
     SmallVector<Value> acc(accumulators);
+    SmallVector<Value> packed(weights);
     for (int64_t field = 0; field < tile.fields(); ++field) {
+      SmallVector<Value> codes;
+      for (Value &vector : packed)
+        codes.push_back(reader.take(vector, field));
       for (int64_t byte = 0; byte < 4; ++byte) {
         SmallVector<Value> values;
-        for (Value vector : weights)
-          values.push_back(weight(vector, 8 * byte + field * tile.codeBits));
+        for (Value vector : codes)
+          values.push_back(weight(vector, byte));
         for (int64_t token = 0; token < tile.tokens; ++token) {
           Value activation =
-              load(token, b.add(k, tile.unit * field + offset + byte));
+              load(token, b.add(k, tile.unit() * field + offset + byte));
           for (int64_t v = 0; v < tile.vectors; ++v) {
             Value &sum = acc[at(token, v)];
             sum = multiplyAdd(values[v], activation, sum);
@@ -54,16 +58,15 @@ public:
   }
 
 private:
-  /// The weight itself, from the code at `shift` of each lane.
-  Value weight(Value vector, int64_t shift) {
+  /// The weight itself, from the code in a byte of each lane.
+  Value weight(Value vector, int64_t byte) {
     auto constant = [&](int64_t value) {
       return b.constantVector(tile.lanes, b.getI32Type(), value);
     };
     Value word = b.bitcast(vector, b.getI32Type());
-    Value code =
-        b.create<arith::AndIOp>(b.create<arith::ShRUIOp>(word, constant(shift)),
-                                constant(tile.codeMask()));
-    if (tile.codeBits == 1)
+    Value code = b.create<arith::AndIOp>(
+        b.create<arith::ShRUIOp>(word, constant(8 * byte)), constant(255));
+    if (tile.codeBits() == 1)
       code = b.create<arith::AddIOp>(code, code);
     Value value = b.create<arith::SubIOp>(code, constant(1));
     if (!isFloat)

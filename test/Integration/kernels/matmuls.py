@@ -98,4 +98,7 @@ def cases(full):
         add(72, 128, binary, "f32", groups=8)
         add(33, 50, binary, "f32", op="matmul")
     add(33, 50, False, "i16")
+    # Groups of scales that blocks of every packing divide.
+    add(72, 320, groups=4)
+    add(72, 320, False, "f32", groups=4)
     return result

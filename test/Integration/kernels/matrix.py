@@ -41,17 +41,21 @@ class Matrix:
         self.arguments = arguments
         self.failures = self.comparisons = 0
 
-    def compile(self, name, module, lowering, unit):
-        """`unit` is that of the packing; None: the compiler's choice."""
+    def compile(self, name, module, lowering, packing, unit):
+        """`packing` is that of ternary weights; of `unit` None is the compiler's choice."""
         source = os.path.join(self.arguments.folder, f"{name}.mlir")
-        artifact = os.path.join(self.arguments.folder, f"{name}-{lowering}-{unit}.so")
+        artifact = os.path.join(self.arguments.folder, f"{name}-{lowering}-{packing}-{unit}.so")
         with open(source, "w", encoding="utf-8") as file:
             file.write(module.text())
+        options = [f"--lowering={lowering}"]
         if unit:
             packed = os.path.join(self.arguments.folder, f"{name}-packed.mlir")
-            tools.call("bitnet-opt", source, f"--bitnet-layout=unit={unit} lowering={lowering}", "-o", packed)
+            layout = f"--bitnet-layout=unit={unit} lowering={lowering} ternary-packing={packing}"
+            tools.call("bitnet-opt", source, layout, "-o", packed)
             source = packed
-        tools.compile_model(source, artifact, f"--lowering={lowering}", target=self.arguments.target)
+        else:
+            options.append(f"--ternary-packing={packing}")
+        tools.compile_model(source, artifact, *options, target=self.arguments.target)
         return artifact
 
     def check(self, artifact, label, inputs, expected):
@@ -67,9 +71,10 @@ class Matrix:
         module = Module(extent)
         for case in cases:
             case.build(module)
-        for unit, lowering in itertools.product(self.arguments.units, self.arguments.lowerings):
-            artifact = self.compile(f"{name}-{extent or 'any'}", module, lowering, unit)
-            packing = f", unit {unit}" if unit else ""
+        options = self.arguments
+        for packing, unit, lowering in itertools.product(options.packings, options.units, options.lowerings):
+            artifact = self.compile(f"{name}-{extent or 'any'}", module, lowering, packing, unit)
+            label = f"{lowering}, {packing}" + (f", unit {unit}" if unit else "")
             for count in tokens:
                 random = np.random.default_rng(count)
                 inputs, expected = {}, {}
@@ -77,7 +82,7 @@ class Matrix:
                     more_inputs, more_expected = case.data(random, count)
                     inputs |= more_inputs
                     expected |= more_expected
-                self.check(artifact, f"{name}, M = {count}, {lowering}{packing}", inputs, expected)
+                self.check(artifact, f"{name}, M = {count}, {label}", inputs, expected)
 
     def run(self):
         full, tokens = self.arguments.full, self.arguments.tokens
@@ -89,7 +94,7 @@ class Matrix:
                     self.run_cases(name, cases, [count], count)
         if "ops" in self.arguments.parts:
             module, inputs, expected = ops.cases()
-            self.check(self.compile("ops", module, "auto", None), "ops", inputs, expected)
+            self.check(self.compile("ops", module, "auto", "planes2", None), "ops", inputs, expected)
 
 
 def main():
@@ -99,6 +104,7 @@ def main():
     parser.add_argument("--target", help="of the compiler (default: its own)")
     tools.add_machine_options(parser)
     parser.add_argument("--lowerings", nargs="*", default=LOWERINGS)
+    parser.add_argument("--packings", nargs="*", default=("planes2",), help="of ternary weights")
     parser.add_argument("--units", type=int, nargs="*", default=(None,), help="bytes of a row in a block of packed weights")
     parser.add_argument("--parts", nargs="*", default=("matmuls", "models", "ops"))
     parser.add_argument("--tokens", type=int, nargs="*")

@@ -50,7 +50,11 @@ LogicalResult PackingAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 int64_t PackingAttr::getCodeBits() const {
-  return getScheme() == PackingScheme::Planes2 ? 2 : 1;
+  return getScheme() == PackingScheme::Planes1 ? 1 : 2;
+}
+
+int64_t PackingAttr::getFields() const {
+  return getScheme() == PackingScheme::Base3 ? 5 : 8 / getCodeBits();
 }
 
 int64_t PackingAttr::getPaddedRows(int64_t n) const {
@@ -73,9 +77,10 @@ LogicalResult PackingAttr::verifyEncoding(
                        << shape.size();
   if (llvm::any_of(shape, ShapedType::isDynamic))
     return emitError() << "a packing needs static extents";
-  bool fits = getScheme() == PackingScheme::Planes2
-                  ? isLowBitType(elementType)
-                  : isa<BinaryType>(elementType);
+  bool fits =
+      getScheme() == PackingScheme::Base3     ? isa<TernaryType>(elementType)
+      : getScheme() == PackingScheme::Planes1 ? isa<BinaryType>(elementType)
+                                              : isLowBitType(elementType);
   if (!fits)
     return emitError() << "packing " << stringifyPackingScheme(getScheme())
                        << " does not hold elements of type " << elementType;

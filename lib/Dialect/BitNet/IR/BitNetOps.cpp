@@ -98,6 +98,8 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 RankedTensorType PrepareOp::getPreparedType(Lowering lowering,
                                             PackingAttr packing, int64_t tokens,
                                             int64_t k) {
+  if (packing.getScheme() == PackingScheme::Base3)
+    return {};
   // Four bytes of packed weights at a time.
   int64_t parts = packing.getPaddedColumns(k) / (4 * packing.getFields());
   MLIRContext *context = packing.getContext();

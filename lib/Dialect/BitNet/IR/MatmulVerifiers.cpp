@@ -145,8 +145,8 @@ template <typename OpTy> static LogicalResult verifyPreparation(OpTy op) {
     type = PrepareOp::getPreparedType(op.getLowering(), *op.getPacking(),
                                       lhs.extent(0), op.getK());
   if (!type)
-    return op.emitOpError("has prepared activations, which needs a packing and "
-                          "the lowering 'lut' or 'popcount'");
+    return op.emitOpError("has prepared activations, which needs a packing of "
+                          "planes and the lowering 'lut' or 'popcount'");
   if (op.getLowering() == Lowering::Popcount && op.getMagnitude() != 1)
     return op.emitOpError("needs magnitude 1 beside the lowering 'popcount'");
   OperandCheck prepared(op, "prepared", op.getPrepared());
@@ -169,7 +169,8 @@ LogicalResult PrepareOp::verify() {
   RankedTensorType whole =
       getPreparedType(getLowering(), getPacking(), input.extent(0), columns);
   if (!whole)
-    return emitOpError("attribute 'lowering' must be lut or popcount");
+    return emitOpError("attribute 'lowering' must be lut or popcount, and the "
+                       "packing one of planes");
   int64_t width =
       whole.getShape()[1] /
       (getPacking().getPaddedColumns(columns) / getPacking().getBlock());

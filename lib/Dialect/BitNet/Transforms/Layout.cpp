@@ -182,17 +182,25 @@ private:
     return result;
   }
 
-  /// The densest packing, then the one with the unit asked for, whose blocks do
-  /// not straddle groups of `group` columns that share scales (0: none). Null
-  /// where there is none.
-  PackingAttr choosePacking(Type element, int64_t group) {
+  /// The densest packing asked for, then the one with the unit asked for, whose
+  /// blocks do not straddle groups of `group` columns that share scales (0:
+  /// none). Null where there is none.
+  PackingAttr choosePacking(Value weight, Value lhs, int64_t group) {
+    auto type = cast<RankedTensorType>(weight.getType());
     SmallVector<PackingScheme> schemes{PackingScheme::Planes2};
-    if (isa<BinaryType>(element))
+    if (isa<BinaryType>(type.getElementType()))
       schemes.insert(schemes.begin(), PackingScheme::Planes1);
+    else if (ternaryPacking == PackingScheme::Base3)
+      schemes.insert(schemes.begin(), PackingScheme::Base3);
     for (PackingScheme scheme : schemes)
       for (int64_t bytes : {unit.getValue(), int64_t(4)}) {
         auto packing = PackingAttr::get(&getContext(), scheme, tileRows, bytes);
-        if (group % packing.getBlock() == 0)
+        // A view of activations, as those of convolutions, would be copied to
+        // widen it.
+        bool copies = scheme == PackingScheme::Base3 &&
+                      lhs.getDefiningOp<tensor::ExtractSliceOp>() &&
+                      type.getDimSize(1) % packing.getBlock() != 0;
+        if (group % packing.getBlock() == 0 && !copies)
           return packing;
       }
     return {};
@@ -227,8 +235,7 @@ private:
     auto weight = op.getWeight().template getDefiningOp<ConstantOp>();
     if (!weight)
       return op.emitOpError("must have constant weights");
-    PackingAttr packing = choosePacking(
-        getElementTypeOrSelf(op.getWeight().getType()), getGroup(op));
+    PackingAttr packing = choosePacking(weight, op.getLhs(), getGroup(op));
     int64_t n = op.getN(), k = op.getK();
     if (!packing)
       return op.emitOpError("has groups of ")

@@ -91,25 +91,58 @@ static uint32_t pickRuns(uint64_t codes, int64_t units, int64_t part,
   return result;
 }
 
+/// Writes the words of a row's block, which begins at `column`.
+using PackBlock = void (*)(const WeightReader &weights, PackingAttr packing,
+                           int64_t row, int64_t column,
+                           MutableArrayRef<uint32_t> words);
+
+static void packPlanes(const WeightReader &weights, PackingAttr packing,
+                       int64_t row, int64_t column,
+                       MutableArrayRef<uint32_t> words) {
+  int64_t codeBits = packing.getCodeBits(), units = words.size();
+  uint64_t codes = weights.getWord(row, column, codeBits);
+  if (units == 2)
+    codes |= uint64_t(weights.getWord(row, column + packing.getBlock() / 2,
+                                      codeBits))
+             << 32;
+  for (auto [part, word] : llvm::enumerate(words)) {
+    uint32_t runs = pickRuns(codes, units, part, codeBits);
+    word = codeBits == 2 ? transposeQuads(runs) : gatherFourths(runs);
+  }
+}
+
+static void packBase3(const WeightReader &weights, PackingAttr packing,
+                      int64_t row, int64_t column,
+                      MutableArrayRef<uint32_t> words) {
+  for (auto [part, word] : llvm::enumerate(words)) {
+    word = 0;
+    // Four numbers at once: none exceeds its byte.
+    for (int64_t field = 0; field < packing.getFields(); ++field) {
+      uint32_t run = weights.getWord(
+          row, column + field * packing.getUnit() + 4 * part, /*codeBits=*/2);
+      uint32_t digits = (run & 3) | (run & 0xc) << 6 | (run & 0x30) << 12 |
+                        (run & 0xc0) << 18;
+      word = 3 * word + digits;
+    }
+  }
+}
+
 void bitnet::packWeights(const WeightReader &weights, PackingAttr packing,
                          MutableArrayRef<char> bytes) {
-  int64_t codeBits = packing.getCodeBits(), units = packing.getUnit() / 4;
+  int64_t units = packing.getUnit() / 4;
   int64_t tile = packing.getRows(), block = packing.getBlock();
   int64_t blocks = packing.getPaddedColumns(weights.columns()) / block;
-  // Rows beyond the last.
-  std::fill(bytes.begin(), bytes.end(), codeBits == 2 ? 0x55 : 0);
+  PackBlock pack =
+      packing.getScheme() == PackingScheme::Base3 ? packBase3 : packPlanes;
+  // Rows beyond the last: those of codes of padding.
+  uint32_t words[2];
+  pack(weights, packing, 0, weights.columns(), {words, size_t(units)});
+  std::fill(bytes.begin(), bytes.end(), char(words[0]));
   for (int64_t n = 0; n < weights.rows(); ++n)
     for (int64_t i = 0; i < blocks; ++i) {
-      uint64_t codes = weights.getWord(n, i * block, codeBits);
-      if (units == 2)
-        codes |= uint64_t(weights.getWord(n, i * block + block / 2, codeBits))
-                 << 32;
-      for (int64_t part = 0; part < units; ++part) {
-        uint32_t word = pickRuns(codes, units, part, codeBits);
-        word = codeBits == 2 ? transposeQuads(word) : gatherFourths(word);
-        int64_t at =
-            (((n / tile * blocks + i) * tile + n % tile) * units + part) * 4;
-        llvm::support::endian::write32le(&bytes[at], word);
-      }
+      pack(weights, packing, n, i * block, {words, size_t(units)});
+      int64_t at = ((n / tile * blocks + i) * tile + n % tile) * units * 4;
+      for (int64_t part = 0; part < units; ++part)
+        llvm::support::endian::write32le(&bytes[at + 4 * part], words[part]);
     }
 }

@@ -386,6 +386,11 @@ func.func private @f(tensor<8x32x!bitnet.ternary, #bitnet.packing<planes1, rows 
 
 // -----
 
+// expected-error @+1 {{packing base3 does not hold elements of type '!bitnet.binary'}}
+func.func private @f(tensor<8x40x!bitnet.binary, #bitnet.packing<base3, rows = 8>>)
+
+// -----
+
 // expected-error @+1 {{a packing needs static extents}}
 func.func private @f(tensor<?x32x!bitnet.ternary, #bitnet.packing<planes2, rows = 8>>)
 
@@ -424,8 +429,16 @@ func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>) {
 // -----
 
 func.func @f(%q: tensor<4x16xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x256xi8>) {
-  // expected-error @+1 {{has prepared activations, which needs a packing and the lowering 'lut' or 'popcount'}}
+  // expected-error @+1 {{has prepared activations, which needs a packing of planes and the lowering 'lut' or 'popcount'}}
   %0 = bitnet.matmul ins(%q, %w : tensor<4x16xi8>, tensor<256xi8>) prepared(%p : tensor<4x256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<planes2, rows = 64>, rows = 2 : i64, columns = 6 : i64} -> tensor<4x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x20xi8>, %w: tensor<256xi8>, %o: tensor<4x2xi32>, %p: tensor<4x256xi8>) {
+  // expected-error @+1 {{has prepared activations, which needs a packing of planes and the lowering 'lut' or 'popcount'}}
+  %0 = bitnet.matmul ins(%q, %w : tensor<4x20xi8>, tensor<256xi8>) prepared(%p : tensor<4x256xi8>) outs(%o : tensor<4x2xi32>) {packing = #bitnet.packing<base3, rows = 64>, rows = 2 : i64, columns = 6 : i64, lowering = #bitnet.lowering<lut>} -> tensor<4x2xi32>
   return
 }
 
@@ -504,8 +517,16 @@ func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x2xi32>) {
 
 // -----
 
+func.func @f(%q: tensor<4x20xi8>, %o: tensor<4x256xi8>) {
+  // expected-error @+1 {{attribute 'lowering' must be lut or popcount, and the packing one of planes}}
+  %0 = bitnet.prepare ins(%q : tensor<4x20xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<lut>, packing = #bitnet.packing<base3, rows = 64>} -> tensor<4x256xi8>
+  return
+}
+
+// -----
+
 func.func @f(%q: tensor<4x16xi8>, %o: tensor<4x256xi8>) {
-  // expected-error @+1 {{attribute 'lowering' must be lut or popcount}}
+  // expected-error @+1 {{attribute 'lowering' must be lut or popcount, and the packing one of planes}}
   %0 = bitnet.prepare ins(%q : tensor<4x16xi8>) outs(%o : tensor<4x256xi8>) {lowering = #bitnet.lowering<dot>, packing = #bitnet.packing<planes2, rows = 64>} -> tensor<4x256xi8>
   return
 }

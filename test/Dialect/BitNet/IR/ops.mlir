@@ -17,10 +17,12 @@ func.func @constants() -> (tensor<2x6x!bitnet.ternary>, tensor<2x6x!bitnet.binar
 
 // CHECK-LABEL: func private @types(
 // CHECK-SAME: tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64>>
+// CHECK-SAME: tensor<8x40x!bitnet.ternary, #bitnet.packing<base3, rows = 8, unit = 8>>
 // CHECK-SAME: tensor<8x32x!bitnet.binary, #bitnet.packing<planes1, rows = 8>>
 // CHECK-SAME: tensor<8x64x!bitnet.binary, #bitnet.packing<planes1, rows = 8, unit = 8>>
 func.func private @types(
   tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64>>,
+  tensor<8x40x!bitnet.ternary, #bitnet.packing<base3, rows = 8, unit = 8>>,
   tensor<8x32x!bitnet.binary, #bitnet.packing<planes1, rows = 8>>,
   tensor<8x64x!bitnet.binary, #bitnet.packing<planes1, rows = 8, unit = 8>>)
 

@@ -19,6 +19,7 @@ def main():
     parser.add_argument("--levels", nargs="+", required=True)
     parser.add_argument("--lowerings", nargs="+", default=["dot", "addsub", "lut"])
     parser.add_argument("--tokens", nargs="+", default=["1", "7", "32"])
+    parser.add_argument("--packing", default="planes2", help="of ternary weights")
     options = parser.parse_args()
     layers, assembly = (os.path.join(options.folder, name) for name in ("levels.mlir", "levels.s"))
     subprocess.run([sys.executable, os.path.join(SUPPORT, "make_layers.py"), layers, *options.tokens], check=True)
@@ -26,6 +27,7 @@ def main():
     for level in options.levels:
         for lowering in options.lowerings:
             flags = ["--compile-to=asm", "--target=" + level, "--lowering=" + lowering]
+            flags.append("--ternary-packing=" + options.packing)
             subprocess.run(["bitnet-compile", layers, "-o", assembly, *flags], check=True)
             loops = list(inner_loops.kernel_loops(assembly))
             errors = [fault for loop in loops for fault in inner_loops.faults(*loop)]

@@ -141,7 +141,8 @@ def BitNet_CacheType : BitNet_Enum<"CacheType",
 def BitNet_PackingScheme : BitNet_Enum<"PackingScheme",
     "how codes share bytes", [
       I32EnumAttrCase<"Planes2", 0, "planes2">,
-      I32EnumAttrCase<"Planes1", 1, "planes1">]>;
+      I32EnumAttrCase<"Planes1", 1, "planes1">,
+      I32EnumAttrCase<"Base3", 2, "base3">]>;
 
 //===----------------------------------------------------------------------===//
 // Attributes
@@ -174,6 +175,12 @@ def BitNet_PackingAttr : BitNet_Attr<"Packing", "packing",
     A block covers `8 * unit` K; field `f` of byte `b` is
     `k = 8 * unit * block + unit * f + b`.
 
+    `base3`: a byte holds five ternary codes `w + 1` as the digits of a number to base
+    3, the highest first: `81 * c0 + 27 * c1 + 9 * c2 + 3 * c3 + c4`. A block covers
+    `5 * unit` K; digit `f` of byte `b` is `k = 5 * unit * block + unit * f + b`. That
+    is 1.6 bits a weight. Tables of sums that `bitnet.prepare` makes are not indexed by
+    such bytes.
+
     ```mlir
     tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64>>
     tensor<384x1024x!bitnet.ternary, #bitnet.packing<planes2, rows = 64, unit = 8>>
@@ -187,9 +194,9 @@ def BitNet_PackingAttr : BitNet_Attr<"Packing", "packing",
     "`<` $scheme `,` `rows` `=` $rows (`,` `unit` `=` $unit^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// Bits of a code, and how many codes a byte holds.
+    /// Bits of a code on its own, and how many codes a byte holds.
     int64_t getCodeBits() const;
-    int64_t getFields() const { return 8 / getCodeBits(); }
+    int64_t getFields() const;
     /// K covered by one block, and the bytes of a block of one tile.
     int64_t getBlock() const { return getFields() * getUnit(); }
     int64_t getBlockBytes() const { return getRows() * getUnit(); }

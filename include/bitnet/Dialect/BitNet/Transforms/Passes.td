@@ -119,6 +119,11 @@ def Layout : Pass<"bitnet-layout", "::mlir::ModuleOp"> {
              clEnumValN(::bitnet::Lowering::LUT, "lut", "lookup tables"),
              clEnumValN(::bitnet::Lowering::AddSub, "addsub", "masked additions"),
              clEnumValN(::bitnet::Lowering::Popcount, "popcount", "bit counts"))}]>,
+    Option<"ternaryPacking", "ternary-packing", "::bitnet::PackingScheme",
+           "::bitnet::PackingScheme::Planes2",
+           "how ternary weights share bytes, where groups of scales allow it", [{::llvm::cl::values(
+             clEnumValN(::bitnet::PackingScheme::Planes2, "planes2", "four to a byte"),
+             clEnumValN(::bitnet::PackingScheme::Base3, "base3", "five to a byte"))}]>,
     Option<"unit", "unit", "int64_t", "4",
            "bytes that a row has in a block of packed weights, where its groups of scales allow it: 4 or 8">,
     Option<"minElements", "min-elements", "int64_t", "16",

@@ -1,0 +1,71 @@
+// RUN: bitnet-opt %s --split-input-file --convert-bitnet-to-vector | FileCheck %s
+
+// AVX-512 VBMI, one token: 81 times the first code, and a table that makes fields
+// of two bits of the other four. Five sets of accumulators, nothing shifted.
+module attributes {bitnet.target = #bitnet.target<"vbmi", triple = "x86_64-unknown-linux-gnu", cpu = "sapphirerapids", features = ["avx2", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi"]>} {
+  // CHECK-LABEL: func.func @decode
+  // CHECK: scf.for
+  // CHECK: arith.subi
+  // CHECK: arith.subi
+  // CHECK: arith.minui
+  // CHECK: arith.minui
+  // CHECK: arith.subi
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.qi.512"
+  // CHECK-NOT: arith.shrui
+  // CHECK-COUNT-20: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // CHECK-NOT: llvm.call_intrinsic
+  // 81 times this is 1 modulo 2^32.
+  // CHECK: %[[INVERSE:.*]] = arith.constant dense<2014922929> : vector<16xi32>
+  // CHECK: arith.muli %{{.*}}, %[[INVERSE]] : vector<16xi32>
+  // CHECK: arith.shrsi
+  // CHECK: arith.sitofp
+  func.func @decode(%q: memref<1x400xi8>, %w: memref<30720xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x384xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x400xi8>, memref<30720xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x384xf32>)
+      {packing = #bitnet.packing<base3, rows = 64>, rows = 384 : i64, columns = 384 : i64}
+    return
+  }
+
+  // Many tokens: codes are unpacked once, five steps a block.
+  // CHECK-LABEL: func.func @prefill
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.qi.512"
+  // CHECK: vector.store {{.*}} : memref<32000xi8>, vector<64xi8>
+  // CHECK: scf.for
+  // CHECK-NOT: arith.minui
+  // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // CHECK-NOT: llvm.call_intrinsic
+  func.func @prefill(%q: memref<12x20xi8>, %w: memref<256xi8>, %s: memref<64xf32>, %step: memref<12xf32>, %sum: memref<12xi32>, %y: memref<12x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<12x20xi8>, memref<256xi8>, memref<64xf32>)
+      quantized(%step, %sum : memref<12xf32>, memref<12xi32>) outs(%y : memref<12x64xf32>)
+      {packing = #bitnet.packing<base3, rows = 64>, rows = 64 : i64, columns = 20 : i64}
+    return
+  }
+}
+
+// -----
+
+// Elsewhere digits are divided out by arithmetic, and products in 16 bits take
+// codes themselves.
+module attributes {bitnet.target = #bitnet.target<"v3", triple = "x86_64-unknown-linux-gnu", cpu = "haswell", features = ["ssse3", "avx2"]>} {
+  // CHECK-LABEL: func.func @avx2
+  // CHECK-COUNT-2: arith.minui
+  // CHECK: arith.andi
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+  // CHECK-NOT: arith.muli {{.*}} vector
+  func.func @avx2(%q: memref<1x20xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x20xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
+      {packing = #bitnet.packing<base3, rows = 64>, rows = 64 : i64, columns = 20 : i64}
+    return
+  }
+
+  // Lookups are indexed by bits of codes, so that `lut` becomes `dot` here.
+  // CHECK-LABEL: func.func @lut
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+  func.func @lut(%q: memref<1x20xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x20xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
+      {packing = #bitnet.packing<base3, rows = 64>, rows = 64 : i64, columns = 20 : i64, lowering = #bitnet.lowering<lut>}
+    return
+  }
+}
