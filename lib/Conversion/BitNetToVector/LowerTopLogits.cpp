@@ -16,7 +16,8 @@ namespace {
 
 /// Three rounds over all rows, each with less of them: by the high half bytes,
 /// by both, by the weights. After the first two, what cannot be among the
-/// largest has an upper bound below the `count`-th largest lower bound.
+/// largest has an upper bound below the `count`-th largest lower bound. Those
+/// that look largest after the first get better lower bounds beforehand.
 /// docs/lowerings.md derives the bounds.
 class TopLogits {
 public:
@@ -36,10 +37,12 @@ public:
     quantizeHidden();
     wanted = b.load(op.getCount(), b.index(0));
     overRows(0, [&](Value row) { screenRows(row); });
-    Value limit = findLimit();
+    Value likely = findLimit(logits);
+    overRows(1, [&](Value row) { raiseLower(row, likely); });
+    Value limit = findLimit(lower);
     overRows(1, [&](Value row) { refineRow(row, limit); });
     Value refined = countAbove(lower);
-    limit = findLimit();
+    limit = findLimit(lower);
     overRows(1, [&](Value row) { finishRow(row, limit); });
     storeBytesRead(refined, countAbove(logits));
   }
@@ -53,7 +56,7 @@ private:
 
   /// h is about v * hiddenScale, v = 256 * planes[0] + planes[1].
   void quantizeHidden() {
-    Type f32 = b.getF32Type(), i32 = b.getI32Type();
+    Type f32 = b.getF32Type();
     Value hidden = op.getHidden(), zero = b.index(0);
     auto magnitude = [&](Value x) {
       return b.create<math::AbsFOp>(x).getResult();
@@ -101,7 +104,6 @@ private:
           return SmallVector<Value>{storePlanes(k, inverse, so[0])};
         })[0];
     hiddenSum = b.create<arith::ExtSIOp>(b.getI64Type(), total);
-    (void)i32;
   }
 
   /// Column k in 16 bits, 0 where there is none; total plus it.
@@ -224,13 +226,17 @@ private:
     return b.create<arith::MulIOp>(value, i64(factor));
   }
 
-  /// Notes a logit and its lower bound.
-  void note(Value row, Value sum, double unit, int64_t level) {
+  /// The logit that a sum of codes stands for, in units of the row's scale.
+  Value logitOf(Value row, Value sum, double unit) {
     Value value = b.create<arith::SIToFPOp>(b.getF32Type(), sum);
     Value scale = b.create<arith::MulFOp>(
         b.create<arith::MulFOp>(b.load(op.getScale(), row), hiddenScale),
         b.f32(unit));
-    value = b.create<arith::MulFOp>(value, scale);
+    return b.create<arith::MulFOp>(value, scale);
+  }
+
+  /// Notes a logit and its lower bound.
+  void note(Value row, Value value, int64_t level) {
     b.store(value, logits, {b.index(0), row});
     b.store(b.create<arith::SubFOp>(value, bound(row, level)), lower, row);
   }
@@ -250,8 +256,12 @@ private:
     for (int64_t i = 0; i < rowsAtOnce; ++i)
       at.push_back(rowOf(row, i));
     for (auto [to, sum] : llvm::zip(at, sumsOf(op.getHigh(), at)))
-      note(to, b.create<arith::SubIOp>(times(sum, 32), times(hiddenSum, 241)),
-           0.5, 0);
+      note(to,
+           logitOf(
+               to,
+               b.create<arith::SubIOp>(times(sum, 32), times(hiddenSum, 241)),
+               0.5),
+           0);
   }
 
   /// Runs `keep` where a row may be among the largest, else excludes it.
@@ -271,13 +281,31 @@ private:
         keep);
   }
 
+  /// By both half bytes.
+  Value refine(Value row) {
+    Value high = sumsOf(op.getHigh(), row)[0];
+    Value low = sumsOf(op.getLow(), row)[0];
+    Value sum = b.create<arith::AddIOp>(times(high, 16), low);
+    return logitOf(row, b.create<arith::SubIOp>(sum, times(hiddenSum, 128)), 1);
+  }
+
+  /// A better lower bound for a row that is likely among the largest. Its logit
+  /// stays that of the first round, as the upper bound's distance is.
+  void raiseLower(Value row, Value likely) {
+    Value logit = b.load(logits, {b.index(0), row});
+    Value is =
+        b.create<arith::CmpFOp>(arith::CmpFPredicate::OGE, logit, likely);
+    b.conditional(
+        is,
+        [&] {
+          Value better = b.create<arith::SubFOp>(refine(row), bound(row, 1));
+          b.store(b.maximum(better, b.load(lower, row)), lower, row);
+        },
+        [] {});
+  }
+
   void refineRow(Value row, Value limit) {
-    decide(row, limit, 0, [&] {
-      Value high = sumsOf(op.getHigh(), row)[0];
-      Value low = sumsOf(op.getLow(), row)[0];
-      Value sum = b.create<arith::AddIOp>(times(high, 16), low);
-      note(row, b.create<arith::SubIOp>(sum, times(hiddenSum, 128)), 1, 1);
-    });
+    decide(row, limit, 0, [&] { note(row, refine(row), 1); });
   }
 
   void finishRow(Value row, Value limit) {
@@ -364,19 +392,19 @@ private:
     b.store(bytes, op.getRead(), b.index(0));
   }
 
-  /// No more than the `wanted`-th largest lower bound, and near it. That of
-  /// one is the largest. For more, a distance from it doubles until it takes in
-  /// enough.
-  Value findLimit() {
+  /// No more than the `wanted`-th largest of a value a row, and near it. That
+  /// of one is the largest. For more, a distance from it doubles until it takes
+  /// in enough.
+  Value findLimit(Value values) {
     Value largest =
-        foldRows(lower, minusInfinity, vector::CombiningKind::MAXNUMF,
+        foldRows(values, minusInfinity, vector::CombiningKind::MAXNUMF,
                  [](Value x, int64_t) { return x; });
     Value one =
         b.create<arith::CmpIOp>(arith::CmpIPredicate::sle, wanted, i64(1));
     auto enough = [&](Value distance) {
       Value limit = b.create<arith::SubFOp>(largest, distance);
       Value count = b.create<arith::ExtUIOp>(
-          b.getI64Type(), countRows(lower, limit, arith::CmpFPredicate::OGE));
+          b.getI64Type(), countRows(values, limit, arith::CmpFPredicate::OGE));
       return b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, count, wanted);
     };
     Value start = b.create<arith::AddFOp>(

@@ -4,12 +4,22 @@
 // left, one by one; then what is still left, by the weights themselves. python/tests/test_head.py checks the numbers.
 
 // CHECK-LABEL: func.func @top(
+// CHECK-SAME: %[[LOWER:[a-z0-9]+]]: memref<130xf32>, %{{[a-z0-9]+}}: memref<1xi64>)
 // CHECK: %[[PLANES:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x128xi8>
 // CHECK: scf.parallel
 // CHECK: scf.for
 // CHECK-COUNT-4: memref.prefetch %{{.*}}, read, locality<2>
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
-// The largest lower bound, and more where more logits are wanted.
+// The largest, and more where more logits are wanted: they get better lower bounds.
+// CHECK: vector.reduction <maxnumf>
+// CHECK: scf.while
+// CHECK: scf.parallel
+// CHECK: arith.cmpf oge
+// CHECK: scf.if
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK: memref.store %{{.*}}, %[[LOWER]][
+// The largest lower bound.
+// CHECK: vector.load %[[LOWER]]
 // CHECK: vector.reduction <maxnumf>
 // CHECK: scf.while
 // CHECK: scf.parallel
