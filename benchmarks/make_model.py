@@ -52,12 +52,32 @@ TERNARY_BYTES = np.frombuffer(
 )
 
 
+# What ends a layer's two branches.
+BRANCHES = ("o_proj", "down_proj")
+
+
+def embedding_deviation(hidden):
+    """Of an embedding's elements: logits of a tied head spread by about 2."""
+    return 2 * hidden**-0.5
+
+
+def branch_size(top, hidden, layers):
+    """How small the sum of 2 * layers branches must be for a token's own embedding to
+    give it a logit of `top` standard deviations: with an angle of cosine top / sqrt(hidden)
+    between what enters the head and that embedding."""
+    if not 0 < top < hidden**0.5:
+        raise ValueError(f"--top-logit must lie between 0 and {hidden**0.5:.1f}, the square root of hidden")
+    ratio = (hidden / top**2 - 1) ** 0.5
+    return ratio * embedding_deviation(hidden) / (2 * layers) ** 0.5
+
+
 class RandomWeights:
     """Weights (see bitnet_mlir.export.decoder.Weights) that depend on the seed and
-    their names alone. Activations keep magnitudes near 1."""
+    their names alone. Activations keep magnitudes near 1; what layers add to the
+    embeddings, near `branch`."""
 
-    def __init__(self, sub_norms, tied, seed):
-        self.sub_norms, self.tied, self.seed = sub_norms, tied, seed
+    def __init__(self, sub_norms, tied, seed, branch=1.0):
+        self.sub_norms, self.tied, self.seed, self.branch = sub_norms, tied, seed, branch
 
     def _random(self, name):
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
@@ -84,7 +104,8 @@ class RandomWeights:
                 yield TERNARY_BYTES[choices].tobytes()
 
         # A third of the weights is 0.
-        return Ternary((outputs, inputs), np.float32((inputs * 2 / 3) ** -0.5), pieces)
+        scale = (inputs * 2 / 3) ** -0.5 * (self.branch if name.endswith(BRANCHES) else 1)
+        return Ternary((outputs, inputs), np.float32(scale), pieces)
 
     def vector(self, name, size):
         if not name.endswith("norm.weight"):
@@ -96,8 +117,7 @@ class RandomWeights:
         return 1 + self._random(name).standard_normal(size, np.float32) * np.float32(0.1)
 
     def table(self, vocabulary, hidden):
-        # Logits of a tied head spread by about 2, so that a first choice exists.
-        return self._floats("embed_tokens", vocabulary, hidden, 2 * hidden**-0.5)
+        return self._floats("embed_tokens", vocabulary, hidden, embedding_deviation(hidden))
 
     def has_head(self):
         return not self.tied
@@ -108,6 +128,11 @@ def main():
     parser.add_argument("preset", choices=PRESETS, metavar="PRESET", help=", ".join(PRESETS))
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT.onnx")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--top-logit", type=float, metavar="S",
+        help="let the first logit lie about S standard deviations above the mean, as training makes it, by branches"
+        " that are small beside the embeddings (default: as many random logits give, about 4.5)",
+    )  # fmt: skip
     for name in SIZES:
         parser.add_argument("--" + name.replace("_", "-"), type=int, help="instead of the preset's")
     arguments = parser.parse_args()
@@ -116,8 +141,13 @@ def main():
     for name in ("hidden", "intermediate"):
         if numbers[name] % 4:
             sys.exit(f"error: {name} must be a multiple of 4: rows of 2-bit weights are whole bytes here")
-    weights = RandomWeights(numbers.pop("sub_norms"), numbers.pop("tied"), arguments.seed)
+    if arguments.top_logit is not None and not numbers["tied"]:
+        sys.exit("error: --top-logit needs a preset with tied embeddings")
     try:
+        branch = 1.0
+        if arguments.top_logit is not None:
+            branch = branch_size(arguments.top_logit, numbers["hidden"], numbers["layers"])
+        weights = RandomWeights(numbers.pop("sub_norms"), numbers.pop("tied"), arguments.seed, branch)
         frequencies = default_frequencies(numbers["head_dim"], numbers.pop("theta"))
         config = DecoderConfig(**numbers, norm_eps=1e-5, inner_norm_eps=1e-5, rope_frequencies=frequencies)
         with GraphWriter(arguments.output, external=True) as writer:

@@ -40,11 +40,11 @@ def peak(rows):
     rows[100:110] *= 2.0**9
 
 
-def make_decoder(folder, change):
+def make_decoder(folder, change=lambda rows: None, options=()):
     file = folder / "decoder.onnx"
     subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "make_model.py", "tiny", "-o", file]
-        + ["--vocabulary", str(VOCABULARY), "--hidden", str(HIDDEN), "--layers", "1"],
+        + ["--vocabulary", str(VOCABULARY), "--hidden", str(HIDDEN), "--layers", "1", *options],
         check=True,
     )
     model = onnx.load(file, load_external_data=False)
@@ -90,6 +90,17 @@ def test_peaked_logits_read_few_weights(tmp_path):
     session.rewind(0)
     session.append(tokens, top_k=1)
     assert 0 < session.weight_bytes < whole / 2
+
+
+def test_first_logits_of_random_decoders(tmp_path):
+    """make_model.py --top-logit promises how far they are from the others."""
+    session = make_decoder(tmp_path, options=("--top-logit", "6")).session()
+    heights = []
+    for token in range(0, VOCABULARY, 200):
+        logits = session.append([token])
+        assert logits.argmax() == token
+        heights.append((logits.max() - logits.mean()) / logits.std())
+    assert 5 < np.median(heights) < 7
 
 
 def test_top_k_is_checked(decoder):
