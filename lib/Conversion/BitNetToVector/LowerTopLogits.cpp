@@ -172,8 +172,10 @@ private:
     return emitWiden(b, sum, partial);
   }
 
-  /// Sums of half bytes times v, as i64, of rows of a plane of weights.
-  SmallVector<Value> sumsOf(Value codes, ArrayRef<Value> at) {
+  /// Sums of half bytes times v, as i64, of rows of a plane of weights. Rows
+  /// `ahead` of these are asked for, if it is not 0.
+  SmallVector<Value> sumsOf(Value codes, ArrayRef<Value> at,
+                            int64_t ahead = 0) {
     SmallVector<Value> sums(2 * at.size(), accumulator());
     sums = b.reduce(
         b.index(0), b.index(rowBytes), 64, sums,
@@ -183,8 +185,8 @@ private:
           for (int64_t part = 0; part < 64; part += 4 * lanes)
             for (auto [i, row] : llvm::enumerate(at)) {
               Value from = b.add(byte, part);
-              if (part == 0)
-                b.prefetch(codes, {b.add(row, rowsAhead()), from});
+              if (part == 0 && ahead)
+                b.prefetch(codes, {b.add(row, ahead), from});
               Value bytes = b.loadVector(codes, {row, from}, 4 * lanes);
               SmallVector<Value, 2> halves;
               for (int64_t half : {0, 1})
@@ -255,7 +257,7 @@ private:
     SmallVector<Value> at;
     for (int64_t i = 0; i < rowsAtOnce; ++i)
       at.push_back(rowOf(row, i));
-    for (auto [to, sum] : llvm::zip(at, sumsOf(op.getHigh(), at)))
+    for (auto [to, sum] : llvm::zip(at, sumsOf(op.getHigh(), at, rowsAhead())))
       note(to,
            logitOf(
                to,
@@ -281,8 +283,11 @@ private:
         keep);
   }
 
-  /// By both half bytes.
+  /// By both half bytes. Few rows get here: nothing else asks for them.
   Value refine(Value row) {
+    for (Value codes : {op.getHigh(), op.getLow()})
+      b.loop(b.index(0), b.index(rowBytes), 64,
+             [&](Value byte) { b.prefetch(codes, {row, byte}); });
     Value high = sumsOf(op.getHigh(), row)[0];
     Value low = sumsOf(op.getLow(), row)[0];
     Value sum = b.create<arith::AddIOp>(times(high, 16), low);
