@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes an ONNX model of ternary layers that share one input, with what they
-compute: for timing matmuls of one shape on a device. The weights are random,
-as 2-bit integers; the outputs' scales are 1, so that results are integers."""
+"""Writes an ONNX model of ternary or binary layers that share one input, with what
+they compute: for timing matmuls of one shape. The weights are random, as 2-bit integers; the outputs' scales are 1, so that results are integers."""
 
 import argparse
 import pathlib
@@ -74,6 +73,7 @@ def main():
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="MODEL.onnx")
     parser.add_argument("--tokens", type=int, default=1)
     parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--binary", action="store_true", help="weights of -1 and 1 only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--check", type=pathlib.Path, metavar="FILE.npz", help="write in_x and out_0 ...")
     arguments = parser.parse_args()
@@ -81,9 +81,8 @@ def main():
     if outputs < 1 or width < 1 or outputs * width % 4:
         sys.exit("error: NxK must be positive, their product a multiple of 4")
     random = np.random.default_rng(arguments.seed)
-    weights = [
-        random.integers(-1, 2, (outputs, width), dtype=np.int8) for _ in range(arguments.layers)
-    ]
+    values = np.array([-1, 1] if arguments.binary else [-1, 0, 1], np.int8)
+    weights = [random.choice(values, (outputs, width)) for _ in range(arguments.layers)]
     onnx.save(build(weights, arguments.tokens), arguments.output)
     if arguments.check:
         x = activations(random, arguments.tokens, width)

@@ -15,8 +15,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <optional>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace bitnet::run {
 
@@ -80,14 +84,38 @@ private:
   std::vector<std::string> data;
 };
 
+/// A file of the same contents in memory, without a name.
+class FileCopy {
+public:
+  explicit FileCopy(const std::string &original)
+      : descriptor(memfd_create("copy", MFD_CLOEXEC)) {
+    std::ifstream from(original, std::ios::binary);
+    std::ofstream to(path(), std::ios::binary);
+    if (descriptor < 0 || !(to << from.rdbuf()).flush())
+      throw Error("no memory for a copy of " + original);
+  }
+  ~FileCopy() { close(descriptor); }
+  FileCopy(const FileCopy &) = delete;
+  FileCopy &operator=(const FileCopy &) = delete;
+
+  std::string path() const {
+    return "/proc/self/fd/" + std::to_string(descriptor);
+  }
+
+private:
+  int descriptor;
+};
+
 /// A model that is open several times, each with weights of its own in memory:
-/// used in turn, they are read from memory and not from a cache.
+/// used in turn, they are read from memory and not from a cache. Models of one
+/// file would share its pages.
 class Copies {
 public:
   Copies(SessionOptions options, int count) {
     options.timed = true;
     for (int i = 0; i < count; ++i) {
-      models.push_back(std::make_unique<Model>(options.artifact));
+      FileCopy copy(options.artifact);
+      models.push_back(std::make_unique<Model>(copy.path()));
       sessions.push_back(std::make_unique<Session>(*models.back(), options));
     }
   }
