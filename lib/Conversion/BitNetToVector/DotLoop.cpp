@@ -92,14 +92,15 @@ private:
     auto constant = [&](int64_t value) {
       return b.constantVector(tile.lanes, b.getI32Type(), value);
     };
-    if (scale == 1)
+    int64_t twos = llvm::countr_zero(uint64_t(scale));
+    if (twos)
+      multiple = b.create<arith::ShRSIOp>(multiple, constant(twos));
+    uint32_t odd = scale >> twos, inverse = odd;
+    if (odd == 1)
       return multiple;
-    if (llvm::isPowerOf2_64(scale))
-      return b.create<arith::ShRSIOp>(multiple, constant(llvm::Log2_64(scale)));
     // An odd number has an inverse modulo 2^32.
-    uint32_t inverse = scale;
     for (int i = 0; i < 4; ++i)
-      inverse *= 2 - uint32_t(scale) * inverse;
+      inverse *= 2 - odd * inverse;
     return b.create<arith::MulIOp>(multiple, constant(int32_t(inverse)));
   }
 

@@ -59,10 +59,22 @@ public:
   int64_t getScale(int64_t field) const;
 
 private:
-  /// Digit `field` to base 3, where it stands; the rest stays in `packed`.
-  Value takeDigit(Value &packed, int64_t field);
-  bool usesTable(int64_t field) const;
   int64_t getPlainScale(int64_t field) const;
+  /// A digit of base3 times its place's value; the rest stays in `packed`.
+  Value takeDigit(Value &packed, int64_t field);
+
+  /// Whether a digit of base3 is looked up.
+  bool usesTables(int64_t field) const;
+  /// The digit. In tables of 64 the upper six bits index the first two, and the
+  /// rest of the byte, which the second leaves in `packed`, the others.
+  Value lookUp(Value &packed, int64_t field);
+  /// What the first two digits add to a byte, modulo 64, and the first one
+  /// times 64.
+  Value lookUpMultiples(Value packed);
+  Value lookUp(Value indices, llvm::function_ref<int64_t(int64_t)> entry);
+
+  /// Bytes by so many bits, where what comes from a neighbour does not matter.
+  Value shiftDown(Value packed, int64_t amount);
   Value bytes(Value like, int64_t value);
 
   KernelBuilder &b;
@@ -202,8 +214,6 @@ Value emitMatrixProduct(KernelBuilder &b, Value sum, Value lhs, Value rhs);
 /// table[index] of bytes. A table of sixteen is repeated in every 128 bits.
 Value emitTableLookup(KernelBuilder &b, const VectorTarget &target, Value table,
                       Value indices);
-/// The same of a table of 128, in two vectors of 512 bits.
-Value emitTableLookup(KernelBuilder &b, Value low, Value high, Value indices);
 /// accumulator + the number of bits set, of i32.
 Value emitBitCount(KernelBuilder &b, const VectorTarget &target,
                    Value accumulator, Value bits);

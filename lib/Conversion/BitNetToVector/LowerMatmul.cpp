@@ -132,10 +132,22 @@ private:
     }
   }
 
+  /// Digits to base 3 take registers too, for tables or what is left of bytes.
+  void makeRoomForDigits() {
+    if (packing.getScheme() != PackingScheme::Base3)
+      return;
+    bool many = target.has("avx512f") && lowering == Lowering::Dot;
+    if (tokensAtOnce > 1)
+      --tokensAtOnce;
+    else if (!many)
+      vectorsAtOnce = std::max<int64_t>(vectorsAtOnce / 2, 1);
+  }
+
   /// Visits the vectors of outputs of a tile, several at a time. How many a
   /// scalable vector leaves is not known: the rest comes one by one.
   void overVectors(Value tile) {
     chooseTile();
+    makeRoomForDigits();
     auto visit = [&](Value from, Value to) {
       b.loop(from, to, vectorsAtOnce, [&](Value vector) {
         overTokens([&](Value token, int64_t count) {
@@ -271,9 +283,10 @@ private:
       return makePopcountLoop(b, tile, target);
     if (usesMatrixProducts() && tile.tokens > 1)
       return makeMatrixLoop(b, tile, target);
-    // The sum of a quarter of K products of 64 * 2 * 128 must stay below 2^31.
-    bool spread = tile.tokens == 1 && tile.codeBits() == 2 &&
-                  target.getRegisters() == 32 && k < int64_t(1) << 19;
+    // The sum of a fifth of K products of 84 * 2 * 128 must stay below 2^31.
+    bool spread = tile.tokens == 1 && target.getRegisters() == 32 &&
+                  (tile.codeBits() == 2 || !target.has("neon")) &&
+                  k < int64_t(1) << 18;
     return makeDotLoop(b, tile, target, spread);
   }
 

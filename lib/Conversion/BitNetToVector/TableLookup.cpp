@@ -33,15 +33,6 @@ Value bitnet::emitTableLookup(KernelBuilder &b, const VectorTarget &target,
       .getResult(0);
 }
 
-Value bitnet::emitTableLookup(KernelBuilder &b, Value low, Value high,
-                              Value indices) {
-  auto name = b.getStringAttr("llvm.x86.avx512.vpermi2var.qi.512");
-  return b
-      .create<LLVM::CallIntrinsicOp>(indices.getType(), name,
-                                     ValueRange{low, indices, high})
-      .getResult(0);
-}
-
 Value bitnet::emitBitCount(KernelBuilder &b, const VectorTarget &target,
                            Value accumulator, Value bits) {
   auto count = [&](Value vector) -> Value {

@@ -57,6 +57,11 @@ int64_t PackingAttr::getFields() const {
   return getScheme() == PackingScheme::Base3 ? 5 : 8 / getCodeBits();
 }
 
+ArrayRef<int64_t> PackingAttr::getPlaceValues() {
+  static constexpr int64_t values[] = {84, 28, 9, 3, 1};
+  return values;
+}
+
 int64_t PackingAttr::getPaddedRows(int64_t n) const {
   return llvm::divideCeil(n, getRows()) * getRows();
 }

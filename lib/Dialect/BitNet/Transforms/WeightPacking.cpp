@@ -117,12 +117,12 @@ static void packBase3(const WeightReader &weights, PackingAttr packing,
   for (auto [part, word] : llvm::enumerate(words)) {
     word = 0;
     // Four numbers at once: none exceeds its byte.
-    for (int64_t field = 0; field < packing.getFields(); ++field) {
+    for (auto [field, place] : llvm::enumerate(PackingAttr::getPlaceValues())) {
       uint32_t run = weights.getWord(
           row, column + field * packing.getUnit() + 4 * part, /*codeBits=*/2);
       uint32_t digits = (run & 3) | (run & 0xc) << 6 | (run & 0x30) << 12 |
                         (run & 0xc0) << 18;
-      word = 3 * word + digits;
+      word += uint32_t(place) * digits;
     }
   }
 }

@@ -68,9 +68,9 @@ func.func @slice(%x: tensor<9x32xi8>, %o: tensor<4x1xi32>) -> tensor<4x1xi32> {
   return %y : tensor<4x1xi32>
 }
 
-// The first weight is 1, the fifth -1, all others 0. Five codes 1 are 121; 54 more is
-// a 2 in the first place and a 0 in the second.
-// CHECK: "0x40000000AF7979797979
+// The first weight is 1, the fifth -1, all others 0. Five codes 1 are 125; 84 - 28
+// more is a 2 in the first place and a 0 in the second.
+// CHECK: "0x40000000B57D7D7D7D7D
 {-# dialect_resources: { builtin: {
   w: "0x400000005654555555555505",
   v: "0x400000005654555555555555",

@@ -175,8 +175,9 @@ def BitNet_PackingAttr : BitNet_Attr<"Packing", "packing",
     A block covers `8 * unit` K; field `f` of byte `b` is
     `k = 8 * unit * block + unit * f + b`.
 
-    `base3`: a byte holds five ternary codes `w + 1` as the digits of a number to base
-    3, the highest first: `81 * c0 + 27 * c1 + 9 * c2 + 3 * c3 + c4`. A block covers
+    `base3`: a byte holds five ternary codes `w + 1`, nearly as the digits of a number
+    to base 3: `84 * c0 + 28 * c1 + 9 * c2 + 3 * c3 + c4`. (28 is a multiple of 4, so
+    that the byte's upper six bits determine the first two.) A block covers
     `5 * unit` K; digit `f` of byte `b` is `k = 5 * unit * block + unit * f + b`. That
     is 1.6 bits a weight. Tables of sums that `bitnet.prepare` makes are not indexed by
     such bytes.
@@ -197,6 +198,8 @@ def BitNet_PackingAttr : BitNet_Attr<"Packing", "packing",
     /// Bits of a code on its own, and how many codes a byte holds.
     int64_t getCodeBits() const;
     int64_t getFields() const;
+    /// By what the codes of a byte of base3 are multiplied.
+    static ::llvm::ArrayRef<int64_t> getPlaceValues();
     /// K covered by one block, and the bytes of a block of one tile.
     int64_t getBlock() const { return getFields() * getUnit(); }
     int64_t getBlockBytes() const { return getRows() * getUnit(); }
