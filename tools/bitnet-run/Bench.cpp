@@ -6,12 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "BenchRun.h"
+#include "ContextSlope.h"
 #include "Decoder.h"
 #include "Error.h"
 #include "Machine.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <numeric>
@@ -29,6 +31,9 @@ struct Result {
   Lengths lengths;
   double prefillTokensPerSecond, decodeTokensPerSecond, decodeBytesPerToken;
   Limits limits;
+  /// Where lengths of context were asked for.
+  std::optional<ContextSlope> slope;
+  double cacheBytesPerPosition = 0;
   /// Unknown where no entry has a fixed number of tokens.
   std::optional<double> prefillMacsPerToken;
   std::string variant;
@@ -36,6 +41,12 @@ struct Result {
 
   std::optional<double> bandwidthFraction() const {
     return Limits::fraction(decodeTokensPerSecond * decodeBytesPerToken,
+                            limits.readBandwidth);
+  }
+  std::optional<double> slopeFraction() const {
+    if (!slope || slope->secondsPerPosition <= 0)
+      return std::nullopt;
+    return Limits::fraction(cacheBytesPerPosition / slope->secondsPerPosition,
                             limits.readBandwidth);
   }
   std::optional<double> peakFraction() const {
@@ -65,17 +76,21 @@ Lengths fit(const BenchOptions &options, const Decoder &decoder) {
   return lengths;
 }
 
-void measureDecoder(const BenchOptions &options, Decoder &decoder,
-                    Result &result) {
-  // Any tokens do: the work does not depend on them.
-  int64_t vocabulary = decoder.vocabulary();
+/// Any tokens do: the work does not depend on them.
+std::vector<int64_t> makeTokens(int64_t count, int64_t vocabulary) {
   std::vector<int64_t> tokens;
   uint64_t state = 158;
-  for (int64_t i = 0; i < result.lengths.prompt + result.lengths.generated;
-       ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     tokens.push_back(int64_t((state >> 33) % uint64_t(vocabulary)));
   }
+  return tokens;
+}
+
+void measureDecoder(const BenchOptions &options, Decoder &decoder,
+                    Result &result) {
+  std::vector<int64_t> tokens = makeTokens(
+      result.lengths.prompt + result.lengths.generated, decoder.vocabulary());
   std::vector<double> prefill, decode, bytes;
   // The first repetition warms caches and clocks and does not count.
   for (int repetition = 0; repetition <= options.repetitions; ++repetition) {
@@ -100,6 +115,23 @@ void measureDecoder(const BenchOptions &options, Decoder &decoder,
       std::accumulate(bytes.begin(), bytes.end(), 0.0) / double(bytes.size());
 }
 
+void measureContexts(const BenchOptions &options, Decoder &decoder,
+                     Result &result) {
+  auto [shortest, longest] =
+      std::minmax_element(options.contexts.begin(), options.contexts.end());
+  int64_t needed = *longest + result.lengths.generated;
+  if (*shortest == *longest)
+    throw Error("--contexts needs two lengths at least");
+  if (decoder.maxContext() > 0 && needed > decoder.maxContext())
+    throw Error("--contexts " + std::to_string(*longest) + " and " +
+                std::to_string(result.lengths.generated) +
+                " tokens more exceed the context of " +
+                std::to_string(decoder.maxContext()));
+  result.slope = measureContextSlope(options, decoder,
+                                     makeTokens(needed, decoder.vocabulary()));
+  result.cacheBytesPerPosition = decoder.cacheBytes(1);
+}
+
 std::string jsonReport(const Result &result) {
   auto orNull = [](std::optional<double> value) {
     return value ? nlohmann::ordered_json(*value)
@@ -116,6 +148,15 @@ std::string jsonReport(const Result &result) {
       {"prefill_peak_fraction", orNull(result.peakFraction())},
       {"variant", result.variant},
       {"threads", result.threads}};
+  if (result.slope) {
+    for (const ContextSlope::Point &point : result.slope->points)
+      json["contexts"].push_back(
+          {{"context", point.context}, {"seconds_per_token", point.seconds}});
+    json["context_seconds_per_position"] = result.slope->secondsPerPosition;
+    json["context_bytes_per_position"] = result.cacheBytesPerPosition;
+    json["context_deviation"] = result.slope->deviation;
+    json["context_bandwidth_fraction"] = orNull(result.slopeFraction());
+  }
   return json.dump(2) + "\n";
 }
 
@@ -143,6 +184,28 @@ std::string plainReport(const Result &result) {
   report += text;
   if (auto fraction = result.peakFraction()) {
     snprintf(text, sizeof text, "         prefill reaches %.1f%% of it\n",
+             100 * *fraction);
+    report += text;
+  }
+  return report;
+}
+
+std::string contextReport(const Result &result) {
+  char text[256];
+  std::string report;
+  for (const ContextSlope::Point &point : result.slope->points) {
+    snprintf(text, sizeof text, "context: %lld tokens, %.3f ms a token\n",
+             static_cast<long long>(point.context), 1e3 * point.seconds);
+    report += text;
+  }
+  snprintf(text, sizeof text,
+           "         %.3f us and %.0f bytes a position, within %.1f%% of a "
+           "line\n",
+           1e6 * result.slope->secondsPerPosition, result.cacheBytesPerPosition,
+           100 * result.slope->deviation);
+  report += text;
+  if (auto fraction = result.slopeFraction()) {
+    snprintf(text, sizeof text, "         %.1f%% of the memory's bandwidth\n",
              100 * *fraction);
     report += text;
   }
@@ -181,6 +244,8 @@ void bench(const BenchOptions &options) {
   result.threads = session.threads();
   result.lengths = fit(options, *decoder);
   measureDecoder(options, *decoder, result);
+  if (!options.contexts.empty())
+    measureContexts(options, *decoder, result);
   // A token reads weights, and the cache up to its position.
   double meanPosition =
       double(result.lengths.prompt) + double(result.lengths.generated - 1) / 2;
@@ -189,7 +254,11 @@ void bench(const BenchOptions &options) {
   result.decodeBytesPerToken += decoder->cacheBytes(meanPosition);
   result.limits = measureLimits(session);
   result.prefillMacsPerToken = macsPerToken(model.info());
-  print(options.json ? jsonReport(result) : plainReport(result));
+  if (options.json)
+    return print(jsonReport(result));
+  print(plainReport(result));
+  if (result.slope)
+    print(contextReport(result));
 }
 
 } // namespace bitnet::run

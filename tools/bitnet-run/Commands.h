@@ -52,6 +52,8 @@ struct BenchOptions {
   SessionOptions session;
   int64_t promptTokens = 512, generatedTokens = 64;
   int repetitions = 5;
+  // Lengths of context after which to time decoding once more.
+  std::vector<int64_t> contexts;
   // Of models that are no decoders: how often the model is open, its copies run
   // in turn, and the extent of dynamic dimensions.
   int copies = 1;

@@ -159,6 +159,13 @@ void addBench(CLI::App &app) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), kMaxCount));
   command
+      ->add_option("--contexts", options->contexts,
+                   "Time decoding after contexts of these lengths, too, such "
+                   "as 512,1024, and the bandwidth at which the cache is read")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t(1), kMaxCount))
+      ->option_text("N,N,...");
+  command
       ->add_option("--copies", options->copies,
                    "A model that is no decoder: open it so many times and run "
                    "the copies in turn, so that caches do not hold its weights")

@@ -7,6 +7,7 @@
 
 #include "Commands.h"
 #include "Array.h"
+#include "ContextSlope.h"
 #include "Error.h"
 #include "TinyDecoder.h"
 
@@ -159,6 +160,18 @@ TEST_P(CommandsTest, MeasuresPerplexity) {
   double value = 0;
   ASSERT_EQ(sscanf(output.c_str(), "perplexity: %lf\n", &value), 1) << output;
   EXPECT_NEAR(value, std::exp(loss / 60), 1e-5);
+}
+
+TEST(BenchCommand, FitsALine) {
+  ContextSlope slope;
+  slope.points = {{10, 11, 5}, {20, 21, 7}, {40, 41, 11}};
+  fitLine(slope);
+  EXPECT_NEAR(slope.secondsPerPosition, 0.2, 1e-12);
+  EXPECT_NEAR(slope.deviation, 0, 1e-12);
+  slope.points = {{0, 0, 1}, {1, 1, 4}, {2, 2, 1}};
+  fitLine(slope);
+  EXPECT_NEAR(slope.secondsPerPosition, 0, 1e-12);
+  EXPECT_NEAR(slope.deviation, 1, 1e-12);
 }
 
 TEST(BenchCommand, Reports) {
