@@ -282,7 +282,7 @@ Value KernelBuilder::sumLanes(Value vector) {
                                      arith::FastMathFlags::reassoc);
 }
 
-Value KernelBuilder::orderedSumLanes(Value vector) {
+Value KernelBuilder::foldLanes(Value vector, Combine combine) {
   int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
   while (lanes > 1) {
     lanes /= 2;
@@ -291,9 +291,20 @@ Value KernelBuilder::orderedSumLanes(Value vector) {
           vector, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{lanes},
           ArrayRef<int64_t>{1});
     };
-    vector = create<arith::AddFOp>(half(0), half(lanes));
+    vector = combine(half(0), half(lanes));
   }
   return create<vector::ExtractOp>(vector, 0);
+}
+
+Value KernelBuilder::orderedSumLanes(Value vector) {
+  return foldLanes(vector, [&](Value low, Value high) {
+    return create<arith::AddFOp>(low, high).getResult();
+  });
+}
+
+Value KernelBuilder::maximumLane(Value vector) {
+  return foldLanes(vector,
+                   [&](Value low, Value high) { return maximum(high, low); });
 }
 
 Value KernelBuilder::fma(Value lhs, Value rhs, Value addend) {

@@ -117,6 +117,8 @@ public:
   Value sumLanes(Value vector);
   /// The same by halves, in an order that no surroundings change.
   Value orderedSumLanes(Value vector);
+  /// The largest lane, by `maximum`.
+  Value maximumLane(Value vector);
   /// lhs * rhs + addend, fused where the machine can; may be reassociated.
   Value fma(Value lhs, Value rhs, Value addend);
 
@@ -124,6 +126,10 @@ public:
   static std::optional<int64_t> constant(Value value);
 
 private:
+  using Combine = llvm::function_ref<Value(Value, Value)>;
+  /// Combines the halves of a vector until one lane is left.
+  Value foldLanes(Value vector, Combine combine);
+
   bool scalable = false;
 };
 

@@ -5,7 +5,7 @@
 module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
 // CHECK-LABEL: func.func @grouped
 // CHECK: scf.parallel {{.*}} to (%c2
-// CHECK: memref.alloca() : memref<3x80xf32>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<3x1x144xf32>
 // CHECK: memref.prefetch
 // CHECK: vector.shuffle
 // CHECK: memref.prefetch
@@ -18,11 +18,28 @@ func.func @grouped(%q: memref<1x6x1x64xf32>, %k: memref<1x2x8x64xf32>, %v: memre
 
 // -----
 
-// Wide heads go one by one, and a chunk of tokens fetches nothing.
+// A tile has a few tokens too; its keys become columns, so that a vector has the
+// scores of sixteen keys and nothing is summed across lanes. Heads may be wide. A
+// chunk of tokens fetches nothing.
 module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
 // CHECK-LABEL: func.func @wide
 // CHECK-NOT: memref.prefetch
-// CHECK: memref.alloca() : memref<1x80xf32>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<3x21x80xf32>
+// CHECK: %[[COLUMNS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x64xf32>
+// CHECK: vector.load %arg1{{.*}}, vector<16xf32>
+// CHECK: vector.shuffle
+// CHECK: vector.store %{{.*}}, %[[COLUMNS]]
+// Of a last block, half the keys may do.
+// CHECK: scf.if
+// CHECK-COUNT-4: vector.load %[[COLUMNS]]
+// CHECK-NOT: vector.reduction
+// CHECK-COUNT-12: arith.addf {{.*}}contract> : vector<16xf32>
+// CHECK-NOT: contract> : vector<16xf32>
+// CHECK: else
+// CHECK-COUNT-2: vector.load %[[COLUMNS]]
+// CHECK-COUNT-6: arith.addf {{.*}}contract> : vector<16xf32>
+// CHECK-NOT: contract> : vector<16xf32>
+// CHECK: math.exp {{.*}} : vector<16xf32>
 // CHECK-NOT: memref.prefetch
 func.func @wide(%q: memref<1x6x4x256xf32>, %k: memref<1x2x8x256xf32>, %v: memref<1x2x8x256xf32>, %p: index, %y: memref<1x6x4x256xf32>) {
   bitnet.attention ins(%q, %k, %v : memref<1x6x4x256xf32>, memref<1x2x8x256xf32>, memref<1x2x8x256xf32>)

@@ -49,8 +49,7 @@ func.func @cache_update(%new: memref<1x2x1x64xf32>, %position: index, %cache: me
 // values stays in vectors.
 // CHECK-LABEL: func.func @attention
 // CHECK: scf.parallel
-// CHECK: memref.alloca() : memref<1x68xf32>
-// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (f32, f32, vector<4xf32>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<3x1x132xf32>
 // CHECK: math.exp {{.*}} : vector<4xf32>
 // CHECK-NOT: bitnet.attention
 func.func @attention(%q: memref<1x6x1x64xf32>, %k: memref<1x2x8x64xf32>, %v: memref<1x2x8x64xf32>, %p: index, %y: memref<1x6x1x64xf32>) {
