@@ -317,7 +317,7 @@ private:
         SmallVector<Value> zeros(queries.size() * parts,
                                  b.zeroVector(lanes, b.getF32Type()));
         SmallVector<Value> products = accumulate(
-            queries, b.index(depth), zeros,
+            queries, b.index(0), b.index(depth), zeros,
             [&](const Query &query, Value d) {
               return b.toFloat(b.load(
                   op.getQuery(), {batch, headOf(query), tokenOf(query), d}));
@@ -338,13 +338,13 @@ private:
       });
   }
 
-  /// For each query, adds `count` times a row of vectors, by a weight of the
+  /// For each query, adds rows [low, high) of vectors, by a weight of the
   /// query's.
   SmallVector<Value>
-  accumulate(ArrayRef<Query> queries, Value count, ValueRange initial,
+  accumulate(ArrayRef<Query> queries, Value low, Value high, ValueRange initial,
              llvm::function_ref<Value(const Query &, Value)> weight,
              llvm::function_ref<SmallVector<Value>(Value)> row) {
-    return b.reduce(b.index(0), count, 1, initial, [&](Value i, ValueRange so) {
+    return b.reduce(low, high, 1, initial, [&](Value i, ValueRange so) {
       SmallVector<Value> parts = row(i), next;
       for (const Query &query : queries) {
         int64_t width = cast<VectorType>(parts[0].getType()).getNumElements();
@@ -503,6 +503,16 @@ private:
     b.store(factor, factors, place);
   }
 
+  /// How many keys of a block a query sees. The values of others must not be
+  /// added, not even by a weight of 0: they may be infinite.
+  Value seenKeys(const Query &query, Value first, Value count) {
+    if (isSingle || !op.getCausal())
+      return count;
+    Value left = b.sub(visibleKeys(query.token), first);
+    return b.create<arith::MaxSIOp>(b.create<arith::MinSIOp>(left, count),
+                                    b.index(0));
+  }
+
   /// Adds the values of a block by their weights, parts of them at a time.
   void addValues(Value first, Value count) {
     int64_t most = sums / 4 * valueLanes;
@@ -528,12 +538,25 @@ private:
       state.push_back(b.create<arith::MulFOp>(
           b.loadVector(weighted, at, valueLanes), b.splat(factor, valueLanes)));
     });
-    state = accumulate(
-        queries, count, state,
-        [&](const Query &query, Value j) {
-          return b.load(scores, {query.head, query.token, j});
-        },
-        [&](Value j) { return loadValues(b.add(first, j), begin, width); });
+    auto add = [&](ArrayRef<Query> some, Value low, Value high, ValueRange so) {
+      return accumulate(
+          some, low, high, so,
+          [&](const Query &query, Value j) {
+            return b.load(scores, {query.head, query.token, j});
+          },
+          [&](Value j) { return loadValues(b.add(first, j), begin, width); });
+    };
+    // The first query is of the earliest token; later ones see more.
+    Value shared = seenKeys(queries.front(), first, count);
+    state = add(queries, b.index(0), shared, state);
+    int64_t parts = state.size() / queries.size();
+    for (auto [i, query] : llvm::enumerate(queries)) {
+      if (shared == count || query.token == queries.front().token)
+        continue;
+      auto own = MutableArrayRef(state).slice(i * parts, parts);
+      llvm::copy(add(query, shared, seenKeys(query, first, count), own),
+                 own.begin());
+    }
     size_t next = 0;
     forParts([&](const Query &, ArrayRef<Value> at) {
       b.storeVector(state[next++], weighted, at);

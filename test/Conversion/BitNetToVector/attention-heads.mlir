@@ -67,3 +67,25 @@ func.func @halves(%n: memref<1x2x1x64xf32>, %k: memref<1x2x8x64xf16>, %v: memref
   return
 }
 }
+
+// -----
+
+// A token's values end where its keys do: those of later tokens of the tile may be
+// infinite, which a weight of 0 would not hide.
+module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
+// CHECK-LABEL: func.func @two_heads
+// CHECK-SAME: %[[VALUES:[a-z0-9]+]]: memref<1x2x8x64xf32>, %{{[a-z0-9]+}}: index
+// CHECK: math.exp {{.*}} : vector<16xf32>
+// Two tokens' queries of two heads up to the keys of the first; then the second's.
+// CHECK: %[[SEEN:.*]] = arith.maxsi
+// CHECK: scf.for {{.*}} to %[[SEEN]]
+// CHECK: vector.load %[[VALUES]]
+// CHECK: %[[END:.*]] = arith.maxsi
+// CHECK: scf.for {{.*}} = %[[SEEN]] to %[[END]]
+// CHECK: vector.load %[[VALUES]]
+func.func @two_heads(%q: memref<1x4x4x64xf32>, %k: memref<1x2x8x64xf32>, %v: memref<1x2x8x64xf32>, %p: index, %y: memref<1x4x4x64xf32>) {
+  bitnet.attention ins(%q, %k, %v : memref<1x4x4x64xf32>, memref<1x2x8x64xf32>, memref<1x2x8x64xf32>)
+    position(%p) outs(%y : memref<1x4x4x64xf32>) {scale = 0.125 : f32, causal}
+  return
+}
+}

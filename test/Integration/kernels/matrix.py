@@ -30,8 +30,10 @@ STATIC_TOKENS = (1, 17, 56, 150)
 def differs(got, expected, tolerance):
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return f"{got.dtype} {got.shape} for {expected.dtype} {expected.shape}"
-    error = np.abs(got.astype(np.float64) - expected)
-    if np.all(error <= tolerance * np.maximum(1, np.abs(expected))):
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        error = np.where(same, 0, np.abs(got.astype(np.float64) - expected))
+    if np.all(same | np.isfinite(expected) & (error <= tolerance * np.maximum(1, np.abs(expected)))):
         return None
     return f"by {np.nanmax(error)} in {np.count_nonzero(error)} of {error.size} elements"
 

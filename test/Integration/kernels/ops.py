@@ -126,6 +126,19 @@ def attention_cases(module, random, tokens, depth, keys):
             )
 
 
+def later_values_cases(module, random, tokens, depth):
+    """The last token's values are infinite or no numbers, which no earlier token may notice."""
+    for heads, groups in ((4, 4), (4, 2), (6, 2)):
+        q = random.standard_normal((1, heads, tokens, depth)).astype(np.float32)
+        k, v = (random.standard_normal((1, groups, tokens, depth)).astype(np.float32) for _ in range(2))
+        scores = np.einsum("bhid,bhjd->bhij", q.astype(np.float64), np.repeat(k, heads // groups, 1)) * 0.125
+        hidden = np.arange(tokens) > np.arange(tokens)[:, None]
+        y = softmax(scores + np.where(hidden, -np.inf, 0)) @ np.repeat(v, heads // groups, 1)
+        v[:, :, -1] = np.resize(np.float32([np.inf, -np.inf, np.nan]), depth)
+        y[:, :, -1] = np.repeat(v, heads // groups, 1)[:, :, -1]
+        module.case("attention", [q, k, v], [(y.astype(np.float32), 2e-6)], "causal, scale = 0.125 : f32")
+
+
 def to_bfloat16(x):
     """The nearest bf16, ties to even, as f32."""
     bits = x.view(np.uint32)
@@ -200,6 +213,8 @@ def cases():
         rotary_cases(result, random, tokens, depth)
     for tokens, depth, keys in ((1, 64, 200), (5, 40, 7), (3, 33, 65), (2, 128, 64)):
         attention_cases(result, random, tokens, depth, keys)
+    for tokens, depth in ((3, 33), (66, 32)):
+        later_values_cases(result, random, tokens, depth)
     for tokens, depth, capacity, position in ((1, 64, 300, 211), (1, 40, 9, 8), (3, 33, 70, 64), (70, 128, 128, 5)):
         cache_cases(result, random, tokens, depth, capacity, position)
     return result.module, result.inputs, result.expected
