@@ -75,9 +75,9 @@ void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
   create<memref::StoreOp>(value, memref, indices);
 }
 
-void KernelBuilder::prefetch(Value memref, ValueRange indices) {
+void KernelBuilder::prefetch(Value memref, ValueRange indices, bool nearest) {
   create<memref::PrefetchOp>(memref, indices, /*isWrite=*/false,
-                             /*locality=*/2, /*isData=*/true);
+                             /*locality=*/nearest ? 3 : 2, /*isData=*/true);
 }
 
 Value KernelBuilder::maximum(Value value, Value low) {

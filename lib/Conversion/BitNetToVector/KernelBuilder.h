@@ -55,8 +55,9 @@ public:
   Value allocaVectors(mlir::MemRefType type);
   Value load(Value memref, ValueRange indices);
   void store(Value value, Value memref, ValueRange indices);
-  /// Asks for an element soon to be read; it may lie past the memref's end.
-  void prefetch(Value memref, ValueRange indices);
+  /// Asks for an element soon to be read, in the second cache or in the nearest;
+  /// it may lie past the memref's end.
+  void prefetch(Value memref, ValueRange indices, bool nearest = false);
 
   /// max(value, low) as the machine does it: `low` where value is NaN.
   Value maximum(Value value, Value low);

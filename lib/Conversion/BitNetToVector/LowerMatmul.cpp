@@ -374,15 +374,15 @@ private:
         auto [low, high] = loadHalves(offset, tile.vectors);
         next = inner.block(high, k, 4, inner.block(low, k, 0, so));
       }
-      if (tile.tokens == 1)
-        prefetchBlock(offset, tile.vectors);
+      prefetchBlock(offset, tile.vectors);
       return next;
     });
   }
 
-  /// Asks for the bytes that a block some way ahead will read. The machine
-  /// queues few requests: they are spread over the work of the block, the end
-  /// of which is where the builder inserts, and its offset its begin.
+  /// Asks for the bytes that a block some way ahead will read, and again for
+  /// those of one nearby. The machine queues few requests: they are spread over
+  /// the work of the block, the end of which is where the builder inserts, and
+  /// its offset its begin.
   void prefetchBlock(Value offset, int64_t vectors) {
     Block *body = b.getInsertionBlock();
     auto first =
@@ -395,7 +395,9 @@ private:
     OpBuilder::InsertionGuard guard(b);
     for (int64_t line = 0; line < lines; ++line) {
       b.setInsertionPoint(body, first);
-      b.prefetch(op.weight, b.add(offset, prefetchBytes + line * cacheLine));
+      Value at = b.add(offset, line * cacheLine);
+      b.prefetch(op.weight, b.add(at, prefetchBytes));
+      b.prefetch(op.weight, b.add(at, nearBytes), /*nearest=*/true);
       std::advance(first, ops / lines);
     }
   }
@@ -463,8 +465,10 @@ private:
   static constexpr int64_t leastPanel = 12;
   /// Of the largest panel.
   static constexpr int64_t panelSteps = 24;
-  /// How far ahead of the loads of a decode step weights are fetched.
-  static constexpr int64_t prefetchBytes = 6144, cacheLine = 64;
+  /// How far ahead of the loads of a decode step weights are fetched, to the
+  /// second cache and to the nearest.
+  static constexpr int64_t prefetchBytes = 8192, nearBytes = 1024;
+  static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;
   const LowBitMatmul &op;
