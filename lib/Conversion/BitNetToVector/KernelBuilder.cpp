@@ -105,6 +105,17 @@ void KernelBuilder::loop(Value low, Value high, int64_t step, Body body) {
   });
 }
 
+void KernelBuilder::groups(Value low, int64_t count, int64_t most,
+                           function_ref<void(Value, int64_t)> body) {
+  if (count <= 0)
+    return;
+  int64_t groups = llvm::divideCeil(count, most);
+  int64_t size = count / groups, longer = count % groups;
+  Value middle = add(low, longer * (size + 1));
+  loop(low, middle, size + 1, [&](Value i) { body(i, size + 1); });
+  loop(middle, add(low, count), size, [&](Value i) { body(i, size); });
+}
+
 SmallVector<Value> KernelBuilder::reduce(Value low, Value high, int64_t step,
                                          ValueRange initial, ReduceBody body) {
   std::optional<int64_t> first = constant(low), last = constant(high);

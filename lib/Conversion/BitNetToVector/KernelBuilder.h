@@ -55,8 +55,8 @@ public:
   Value allocaVectors(mlir::MemRefType type);
   Value load(Value memref, ValueRange indices);
   void store(Value value, Value memref, ValueRange indices);
-  /// Asks for an element soon to be read, in the second cache or in the nearest;
-  /// it may lie past the memref's end.
+  /// Asks for an element soon to be read, in the second cache or in the
+  /// nearest; it may lie past the memref's end.
   void prefetch(Value memref, ValueRange indices, bool nearest = false);
 
   /// max(value, low) as the machine does it: `low` where value is NaN.
@@ -76,6 +76,10 @@ public:
   /// for (i = low; i < high; i += step). Emits nothing for a loop that is
   /// known to be empty, the body alone for one that is known to run once.
   void loop(Value low, Value high, int64_t step, Body body);
+  /// Visits `count` iterations from `low` on in groups of at most `most`, all
+  /// of one size but for one more in the first of them.
+  void groups(Value low, int64_t count, int64_t most,
+              llvm::function_ref<void(Value, int64_t)> body);
   llvm::SmallVector<Value> reduce(Value low, Value high, int64_t step,
                                   ValueRange initial, ReduceBody body);
   void conditional(Value condition, llvm::function_ref<void()> then,

@@ -58,11 +58,20 @@ private:
     return KernelBuilder::constant(b.dim(op.lhs, 0));
   }
 
+  /// Tokens that are in no block and no panel, where it is known how many.
+  std::optional<int64_t> countLeft() {
+    std::optional<int64_t> count = staticTokens();
+    return count ? std::optional(*count - *KernelBuilder::constant(rest))
+                 : std::nullopt;
+  }
+
+  /// Whether sums of activations are not at hand.
+  bool hasOwnSums() const { return groups > 1 || !op.sum; }
+
   /// Whether several tokens are multiplied as matrices.
   bool usesMatrixProducts() {
     return target.hasMatrixProduct() && packing.getUnit() == 8 && !isWide &&
-           groups == 1 && op.sum && lowering == Lowering::Dot &&
-           staticTokens() != 1;
+           !hasOwnSums() && lowering == Lowering::Dot && staticTokens() != 1;
   }
 
   /// Whether activations are read in another form.
@@ -97,6 +106,21 @@ private:
     tokensAtOnce = many && !one ? 2 : 1;
   }
 
+  /// Whether tokens are so many that fewer vectors of codes for all of them at
+  /// once cost less than more vectors, twice.
+  bool sharesCodes() {
+    int64_t few = packing.getScheme() == PackingScheme::Base3 ? 4 : 5;
+    int64_t left = countLeft().value_or(0);
+    return hasRoom() && !isWide && !hasOwnSums() && left > few &&
+           left < getLeastPanel();
+  }
+  bool hasRoom() const {
+    return target.getRegisters() == 32 &&
+           target.getDotKind() == DotKind::DotX86;
+  }
+  /// The fewest tokens for which unpacking codes beforehand pays.
+  int64_t getLeastPanel() const { return hasRoom() ? 17 : 12; }
+
   /// Accumulators, codes and activations must fit the registers.
   void chooseTile() {
     if (isPrepared())
@@ -114,6 +138,10 @@ private:
     // SSE has two operands: a copy of the codes for each token.
     bool copies = !target.has("avx") && !target.has("neon");
     tokensAtOnce = one ? 1 : many ? (pairs ? 4 : 5) : copies ? 3 : 4;
+    if (sharesCodes()) {
+      vectorsAtOnce = 2;
+      tokensAtOnce = 12;
+    }
     // Eight fields, in vectors that have no operands by element.
     if (one && target.isScalable() && packing.getCodeBits() == 1)
       vectorsAtOnce = packing.getUnit() == 8 ? 1 : 2;
@@ -138,7 +166,8 @@ private:
       return;
     bool many = target.has("avx512f") && lowering == Lowering::Dot;
     if (tokensAtOnce > 1)
-      --tokensAtOnce;
+      tokensAtOnce = std::max<int64_t>(
+          tokensAtOnce - (target.hasPartialSums() ? 2 : 1), 1);
     else if (!many)
       vectorsAtOnce = std::max<int64_t>(vectorsAtOnce / 2, 1);
   }
@@ -208,10 +237,10 @@ private:
   bool usesPanels() {
     bool x86 = target.getDotKind() == DotKind::DotX86 ||
                target.getDotKind() == DotKind::PairsX86;
-    return lowering == Lowering::Dot && x86 && !isWide && groups == 1 &&
-           op.sum && op.tokenBlocks.empty() && packing.getUnit() == 4 &&
+    return lowering == Lowering::Dot && x86 && !isWide && !hasOwnSums() &&
+           op.tokenBlocks.empty() && packing.getUnit() == 4 &&
            isInnermostContiguous(op.lhs) &&
-           staticTokens().value_or(leastPanel) >= leastPanel;
+           staticTokens().value_or(getLeastPanel()) >= getLeastPanel();
   }
   /// Sizes of panels: about equal ones, or for an unknown number of tokens
   /// large and small ones, which leave fewer than those.
@@ -257,19 +286,17 @@ private:
   }
 
   void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
-    Value tokens = b.dim(op.lhs, 0);
-    Value whole =
-        b.add(rest, b.mul(b.floorDiv(b.sub(tokens, rest), tokensAtOnce),
-                          tokensAtOnce));
-    b.loop(rest, whole, tokensAtOnce,
-           [&](Value token) { body(token, tokensAtOnce); });
-    if (std::optional<int64_t> count = staticTokens()) {
-      int64_t left = (*count - *KernelBuilder::constant(rest)) % tokensAtOnce;
-      if (left)
-        body(whole, left);
-      return;
+    if (std::optional<int64_t> count = countLeft())
+      return b.groups(rest, *count, tokensAtOnce, body);
+    Value from = rest, tokens = b.dim(op.lhs, 0);
+    for (int64_t size : {tokensAtOnce, int64_t(2), int64_t(1)}) {
+      if (size == 2 && tokensAtOnce <= 2)
+        continue;
+      Value count = b.floorDiv(b.sub(tokens, from), size);
+      Value to = b.add(from, b.mul(count, size));
+      b.loop(from, to, size, [&](Value token) { body(token, size); });
+      from = to;
     }
-    b.loop(whole, tokens, 1, [&](Value token) { body(token, 1); });
   }
 
   std::unique_ptr<InnerLoop> makeInnerLoop(const MicroTile &tile) {
@@ -291,8 +318,8 @@ private:
   }
 
   void micro(Value tileIndex, Value vector, Value token, int64_t count) {
-    MicroTile tile{count,  vectorsAtOnce, lanes, packing, groups > 1 || !op.sum,
-                   op.lhs, op.prepared,   token};
+    MicroTile tile{count,        vectorsAtOnce, lanes,       packing,
+                   hasOwnSums(), op.lhs,        op.prepared, token};
     std::unique_ptr<InnerLoop> inner = makeInnerLoop(tile);
     SmallVector<Value> rowSums;
     if (op.sum)
@@ -461,8 +488,6 @@ private:
     return halves;
   }
 
-  /// The fewest tokens for which unpacking codes beforehand pays.
-  static constexpr int64_t leastPanel = 12;
   /// Of the largest panel.
   static constexpr int64_t panelSteps = 24;
   /// How far ahead of the loads of a decode step weights are fetched, to the

@@ -76,24 +76,14 @@ private:
   void overSums(int64_t tokens, Value first, Value count,
                 llvm::function_ref<void(const Sums &)> visit) {
     unpack(first, count);
-    overTokens(tokens, [&](Value token, int64_t some) {
+    int64_t most = getPanelStep(target);
+    b.groups(b.index(0), tokens, most, [&](Value token, int64_t some) {
       b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
         Sums part{token, some, vector, {}};
         multiply(first, count, part);
         visit(part);
       });
     });
-  }
-
-  /// Groups of equal size, but for one token more in the first ones.
-  void overTokens(int64_t tokens,
-                  llvm::function_ref<void(Value, int64_t)> visit) {
-    int64_t groups = llvm::divideCeil(tokens, getPanelStep(target));
-    int64_t size = tokens / groups, longer = tokens % groups;
-    b.loop(b.index(0), b.index(longer * (size + 1)), size + 1,
-           [&](Value t) { visit(t, size + 1); });
-    b.loop(b.index(longer * (size + 1)), b.index(tokens), size,
-           [&](Value t) { visit(t, size); });
   }
 
   /// Where the codes of a step and of a vector begin.

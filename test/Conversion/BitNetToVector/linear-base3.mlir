@@ -32,9 +32,9 @@ module attributes {bitnet.target = #bitnet.target<"vbmi", triple = "x86_64-unkno
   // CHECK-NOT: arith.minui
   // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
   // CHECK-NOT: llvm.call_intrinsic
-  func.func @prefill(%q: memref<12x20xi8>, %w: memref<256xi8>, %s: memref<64xf32>, %step: memref<12xf32>, %sum: memref<12xi32>, %y: memref<12x64xf32>) {
-    bitnet.linear ins(%q, %w, %s : memref<12x20xi8>, memref<256xi8>, memref<64xf32>)
-      quantized(%step, %sum : memref<12xf32>, memref<12xi32>) outs(%y : memref<12x64xf32>)
+  func.func @prefill(%q: memref<18x20xi8>, %w: memref<256xi8>, %s: memref<64xf32>, %step: memref<18xf32>, %sum: memref<18xi32>, %y: memref<18x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<18x20xi8>, memref<256xi8>, memref<64xf32>)
+      quantized(%step, %sum : memref<18xf32>, memref<18xi32>) outs(%y : memref<18x64xf32>)
       {packing = #bitnet.packing<base3, rows = 64>, rows = 64 : i64, columns = 20 : i64}
     return
   }

@@ -21,7 +21,7 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
   // CHECK-LABEL: func.func @prefill
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<32768xi8>
-  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<12x64xi32>
+  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<18x64xi32>
   // CHECK: memref.prefetch
   // CHECK: arith.shrui
   // CHECK: vector.store {{.*}} : memref<32768xi8>, vector<64xi8>
@@ -33,9 +33,9 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // CHECK: arith.addf
   // CHECK: arith.cmpf olt
   // CHECK: vector.store
-  func.func @prefill(%q: memref<12x16xi8>, %w: memref<256xi8>, %s: memref<64xf32>, %step: memref<12xf32>, %sum: memref<12xi32>, %b: memref<64xf32>, %y: memref<12x64xf32>) {
-    bitnet.linear ins(%q, %w, %s : memref<12x16xi8>, memref<256xi8>, memref<64xf32>)
-      quantized(%step, %sum : memref<12xf32>, memref<12xi32>) bias(%b : memref<64xf32>) outs(%y : memref<12x64xf32>)
+  func.func @prefill(%q: memref<18x16xi8>, %w: memref<256xi8>, %s: memref<64xf32>, %step: memref<18xf32>, %sum: memref<18xi32>, %b: memref<64xf32>, %y: memref<18x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<18x16xi8>, memref<256xi8>, memref<64xf32>)
+      quantized(%step, %sum : memref<18xf32>, memref<18xi32>) bias(%b : memref<64xf32>) outs(%y : memref<18x64xf32>)
       {packing = #bitnet.packing<planes2, rows = 64>, rows = 64 : i64, columns = 16 : i64, activation = #bitnet.activation<relu_squared>}
     return
   }

@@ -24,7 +24,7 @@ LOWERINGS = ("auto", "dot", "lut", "addsub", "popcount")
 TOKENS = (1, 2, 3, 7, 17, 64, 200)
 # Static numbers of tokens have tilings of their own; the rest share a dynamic one.
 # From 32 on, every length of vector makes blocks of tokens; 150 are two panels or more of every length.
-STATIC_TOKENS = (1, 17, 56, 150)
+STATIC_TOKENS = (1, 9, 17, 56, 150)
 
 
 def differs(got, expected, tolerance):
@@ -92,7 +92,7 @@ class Matrix:
             if name in self.arguments.parts:
                 cases = part.cases(full)
                 self.run_cases(name, cases, tokens, None)
-                for count in STATIC_TOKENS if full else STATIC_TOKENS[:1]:
+                for count in STATIC_TOKENS if full else STATIC_TOKENS[:2]:
                     self.run_cases(name, cases, [count], count)
         if "ops" in self.arguments.parts:
             module, inputs, expected = ops.cases()
