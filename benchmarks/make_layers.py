@@ -2,7 +2,8 @@
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes an ONNX model of ternary or binary layers that share one input, with what
-they compute: for timing matmuls of one shape. The weights are random, as 2-bit integers; the outputs' scales are 1, so that results are integers."""
+they compute: for timing matmuls of one shape. The weights are random, as 2-bit integers;
+the outputs' scales are 1, so that results are integers."""
 
 import argparse
 import pathlib
