@@ -21,9 +21,11 @@
 #include "bitnet/Dialect/ONNX/IR/ElementsData.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 namespace bitnet {
 #define GEN_PASS_DEF_FOLDTHRESHOLDS
@@ -35,18 +37,41 @@ using namespace bitnet;
 
 namespace {
 
+/// The integer sums of a layer, or of a convolution's channels.
+struct Sums {
+  Value floats; // by steps of the graph on
+  int64_t outputs;
+  /// Dimensions after that of the outputs.
+  int64_t inner;
+  /// No sum is larger, or less than minus it.
+  int64_t largest;
+  /// What `floats` has of a sum.
+  std::function<float(int64_t sum, int64_t output)> first;
+};
+
 /// A monotone function of an output's sum.
 using Step = std::function<float(float x, int64_t output)>;
 
 /// Constants of an op, one value or one an output.
 class Vector {
 public:
-  static std::optional<Vector> get(Value value, int64_t outputs) {
-    auto values = getLastDimVector(value, outputs);
-    if (!values)
+  /// Of a constant that broadcasts along all dimensions but the outputs', which
+  /// `inner` others follow.
+  static std::optional<Vector> get(Value value, int64_t outputs,
+                                   int64_t inner) {
+    ElementsAttr attr = getConstant(value);
+    if (!attr)
+      return std::nullopt;
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(attr.getType()).getShape();
+    int64_t rank = shape.size(), count = attr.getNumElements();
+    bool isVector =
+        count == outputs && rank > inner && shape[rank - 1 - inner] == outputs;
+    auto view = onnx::ElementsView<double>::get(attr);
+    if ((count != 1 && !isVector) || !view)
       return std::nullopt;
     Vector result;
-    result.values.assign(values->begin(), values->end());
+    for (double element : view->values())
+      result.values.push_back(static_cast<float>(element));
     return result;
   }
 
@@ -71,6 +96,7 @@ struct FoldThresholds
 
 private:
   bool fold(LinearOp linear);
+  bool fold(onnx::CastOp cast);
 };
 
 } // namespace
@@ -80,10 +106,15 @@ private:
 //===----------------------------------------------------------------------===//
 
 static std::optional<Step> matchBatchNorm(onnx::BatchNormalizationOp op,
-                                          int64_t n) {
-  auto scale = Vector::get(op.getScale(), n), bias = Vector::get(op.getB(), n);
-  auto mean = Vector::get(op.getInputMean(), n);
-  auto variance = Vector::get(op.getInputVar(), n);
+                                          const Sums &sums) {
+  // It has numbers for the second dimension.
+  int64_t n = sums.outputs;
+  if (getTensorType(op.getX()).getRank() - sums.inner != 2)
+    return std::nullopt;
+  auto scale = Vector::get(op.getScale(), n, 0);
+  auto bias = Vector::get(op.getB(), n, 0);
+  auto mean = Vector::get(op.getInputMean(), n, 0);
+  auto variance = Vector::get(op.getInputVar(), n, 0);
   if (!scale || !bias || !mean || !variance || op.getTrainingMode())
     return std::nullopt;
   float epsilon = op.getEpsilon().convertToFloat();
@@ -95,9 +126,11 @@ static std::optional<Step> matchBatchNorm(onnx::BatchNormalizationOp op,
 }
 
 /// An op with a constant on one side.
-static std::optional<Step> matchBinary(Operation *op, Value x, int64_t n) {
+static std::optional<Step> matchBinary(Operation *op, Value x,
+                                       const Sums &sums) {
   bool isLeft = op->getOperand(0) == x;
-  auto constant = Vector::get(op->getOperand(isLeft ? 1 : 0), n);
+  auto constant =
+      Vector::get(op->getOperand(isLeft ? 1 : 0), sums.outputs, sums.inner);
   if (!constant)
     return std::nullopt;
   Vector c = *constant;
@@ -136,9 +169,9 @@ static std::optional<Step> matchClip(onnx::ClipOp op) {
   };
 }
 
-static std::optional<Step> matchStep(Operation *op, Value x, int64_t n) {
+static std::optional<Step> matchStep(Operation *op, Value x, const Sums &sums) {
   if (auto norm = dyn_cast<onnx::BatchNormalizationOp>(op))
-    return norm.getX() == x ? matchBatchNorm(norm, n) : std::nullopt;
+    return norm.getX() == x ? matchBatchNorm(norm, sums) : std::nullopt;
   if (auto clip = dyn_cast<onnx::ClipOp>(op))
     return clip.getInput() == x ? matchClip(clip) : std::nullopt;
   if (auto where = dyn_cast<onnx::WhereOp>(op)) {
@@ -162,17 +195,20 @@ static std::optional<Step> matchStep(Operation *op, Value x, int64_t n) {
   if (isa<onnx::SignOp>(op))
     return [](float x, int64_t) { return float(x > 0.0f) - float(x < 0.0f); };
   if (op->getNumOperands() == 2)
-    return matchBinary(op, x, n);
+    return matchBinary(op, x, sums);
   return std::nullopt;
 }
 
+/// A quantiser alone is no more than a comparison.
+static constexpr size_t kFewestSteps = 2;
+
 /// Follows the sums to where they are the fewest levels.
-static std::optional<Levels> matchLevels(LinearOp linear) {
+static std::optional<Levels> matchLevels(const Sums &sums) {
   // More comparisons would cost more than what they replace.
   constexpr double kMostSteps = 3;
   Levels current;
   std::optional<Levels> best;
-  current.value = linear.getResult();
+  current.value = sums.floats;
   auto shape = getTensorType(current.value).getShape();
   while (current.value.hasOneUse()) {
     Operation *op = *current.value.user_begin();
@@ -180,7 +216,7 @@ static std::optional<Levels> matchLevels(LinearOp linear) {
         op->getNumResults() > 0 ? getTensorType(op->getResult(0)) : nullptr;
     if (!type || type.getShape() != shape)
       break;
-    auto step = matchStep(op, current.value, linear.getN());
+    auto step = matchStep(op, current.value, sums);
     if (!step)
       break;
     current.steps.push_back(*step);
@@ -194,8 +230,7 @@ static std::optional<Levels> matchLevels(LinearOp linear) {
     current.high = range.high;
     best = current;
   }
-  // A quantiser alone is no more than a comparison.
-  return best && best->steps.size() > 2 ? best : std::nullopt;
+  return best && best->steps.size() > kFewestSteps ? best : std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//
@@ -206,9 +241,9 @@ namespace {
 
 /// Where levels begin, for each output, in sums times the output's sign.
 struct Thresholds {
-  std::vector<float> signs;
+  std::vector<int64_t> signs;
   /// Of low + 1, low + 2, ...
-  std::vector<std::vector<float>> sums;
+  std::vector<std::vector<int64_t>> sums;
 };
 
 } // namespace
@@ -225,37 +260,64 @@ static std::optional<int64_t> getLargestSum(LinearOp linear) {
   return linear.getK() * magnitude;
 }
 
-static std::optional<Thresholds>
-findThresholds(LinearOp linear, const Levels &levels, int64_t largest) {
-  int64_t n = linear.getN();
-  auto scale = Vector::get(linear.getScale(), n);
-  if (!scale)
-    return std::nullopt;
+/// Nothing where a level is no number.
+static std::optional<Thresholds> findThresholds(const Sums &sums,
+                                                const Levels &levels) {
   Thresholds result;
-  result.sums.resize(levels.high - levels.low, std::vector<float>(n));
-  for (int64_t i = 0; i < n; ++i) {
+  result.sums.resize(levels.high - levels.low,
+                     std::vector<int64_t>(sums.outputs));
+  for (int64_t i = 0; i < sums.outputs; ++i) {
     auto level = [&](int64_t sum) {
-      float x = static_cast<float>(sum) * (*scale)[i];
+      float x = sums.first(sum, i);
       for (const Step &step : levels.steps)
         x = step(x, i);
       return x;
     };
-    float first = level(-largest), last = level(largest);
+    float first = level(-sums.largest), last = level(sums.largest);
     if (std::isnan(first) || std::isnan(last))
       return std::nullopt;
     int64_t sign = first <= last ? 1 : -1;
     result.signs.push_back(sign);
-    for (auto [step, sums] : llvm::enumerate(result.sums)) {
+    for (auto [step, begins] : llvm::enumerate(result.sums)) {
       float wanted = levels.low + static_cast<int64_t>(step) + 1;
-      int64_t below = -largest - 1, from = largest + 1;
+      int64_t below = -sums.largest - 1, from = sums.largest + 1;
       while (below + 1 < from) {
         int64_t middle = below + (from - below) / 2;
         (level(sign * middle) >= wanted ? from : below) = middle;
       }
-      sums[i] = static_cast<float>(from);
+      begins[i] = from;
     }
   }
   return result;
+}
+
+/// The levels by comparisons of `sums`, which are times the outputs' signs.
+/// `begins` makes constants of them.
+static void replaceLevels(OpBuilder &builder, const Levels &levels,
+                          const Thresholds &thresholds, Value sums,
+                          llvm::function_ref<Value(ArrayRef<int64_t>)> begins) {
+  Location loc = levels.value.getLoc();
+  auto scalar = [&](float value) -> Value {
+    auto type = RankedTensorType::get({}, builder.getF32Type());
+    return onnx::ConstantOp::create(builder, loc,
+                                    DenseElementsAttr::get(type, value));
+  };
+  Type type = levels.value.getType();
+  Type flags = cast<RankedTensorType>(type).clone(builder.getI1Type());
+  Value level = scalar(levels.low);
+  for (auto [step, from] : llvm::enumerate(thresholds.sums)) {
+    // Levels that no sum gives begin with the next.
+    if (step + 1 < thresholds.sums.size() && from == thresholds.sums[step + 1])
+      continue;
+    Value passed =
+        onnx::GreaterOrEqualOp::create(builder, loc, flags, sums, begins(from));
+    level =
+        onnx::WhereOp::create(builder, loc, type, passed,
+                              scalar(levels.low + int64_t(step) + 1), level);
+  }
+  Value replaced = levels.value;
+  replaced.replaceAllUsesWith(level);
+  eraseDead(replaced.getDefiningOp());
 }
 
 bool FoldThresholds::fold(LinearOp linear) {
@@ -263,50 +325,85 @@ bool FoldThresholds::fold(LinearOp linear) {
       linear.getActivation() != Activation::None || linear.getPacking() ||
       !isScalar(linear.getStep(), 1.0))
     return false;
-  auto levels = matchLevels(linear);
   auto largest = getLargestSum(linear);
-  if (!levels || !largest)
+  auto scale = Vector::get(linear.getScale(), linear.getN(), 0);
+  if (!largest || !scale)
     return false;
-  auto thresholds = findThresholds(linear, *levels, *largest);
+  Sums sums{linear.getResult(), linear.getN(), /*inner=*/0, *largest,
+            [scale = *scale](int64_t sum, int64_t i) {
+              return static_cast<float>(sum) * scale[i];
+            }};
+  auto levels = matchLevels(sums);
+  auto thresholds = levels ? findThresholds(sums, *levels) : std::nullopt;
   if (!thresholds)
     return false;
   OpBuilder builder(linear);
   Location loc = levels->value.getLoc();
   auto vector = RankedTensorType::get({linear.getN()}, builder.getF32Type());
-  auto constant = [&](RankedTensorType type, ArrayRef<float> values) -> Value {
-    return onnx::ConstantOp::create(builder, loc,
-                                    DenseElementsAttr::get(type, values));
-  };
-  auto scalar = [&](float value) {
-    return constant(RankedTensorType::get({}, builder.getF32Type()), value);
-  };
+  SmallVector<float> signs(thresholds->signs.begin(), thresholds->signs.end());
   linear.getScaleMutable().assign(arith::ConstantOp::create(
-      builder, loc,
-      DenseElementsAttr::get(vector, ArrayRef<float>(thresholds->signs))));
+      builder, loc, DenseElementsAttr::get(vector, ArrayRef<float>(signs))));
   builder.setInsertionPointAfter(linear);
-  Type type = levels->value.getType();
-  Type flags = cast<RankedTensorType>(type).clone(builder.getI1Type());
-  Value level = scalar(levels->low);
-  for (auto [step, sums] : llvm::enumerate(thresholds->sums)) {
-    // Levels that no sum gives begin with the next.
-    if (step + 1 < thresholds->sums.size() &&
-        sums == thresholds->sums[step + 1])
-      continue;
-    Value passed = onnx::GreaterOrEqualOp::create(
-        builder, loc, flags, linear.getResult(), constant(vector, sums));
-    level =
-        onnx::WhereOp::create(builder, loc, type, passed,
-                              scalar(levels->low + int64_t(step) + 1), level);
-  }
-  levels->value.replaceAllUsesWith(level);
-  eraseDead(levels->value.getDefiningOp());
+  replaceLevels(builder, *levels, *thresholds, linear.getResult(),
+                [&](ArrayRef<int64_t> from) {
+                  SmallVector<float> floats(from.begin(), from.end());
+                  return onnx::ConstantOp::create(
+                      builder, loc,
+                      DenseElementsAttr::get(vector, ArrayRef<float>(floats)));
+                });
+  ++numFolded;
+  return true;
+}
+
+/// The sums of a convolution, N C spatial..., become floats by a cast.
+bool FoldThresholds::fold(onnx::CastOp cast) {
+  RankedTensorType type = getTensorType(cast.getInput());
+  if (!cast.getInput().getDefiningOp<linalg::GenericOp>() || !type ||
+      !type.getElementType().isSignlessInteger(32) || type.getRank() < 3 ||
+      type.isDynamicDim(1) || !isF32Tensor(cast.getOutput()))
+    return false;
+  // Sums of bytes stay far from the least integer; comparing is exact.
+  constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();
+  Sums sums{cast.getOutput(), type.getDimSize(1), type.getRank() - 2, kLargest,
+            [](int64_t sum, int64_t) { return static_cast<float>(sum); }};
+  auto levels = matchLevels(sums);
+  // One more step than after a layer: the scale.
+  auto thresholds = levels && levels->steps.size() > kFewestSteps + 1
+                        ? findThresholds(sums, *levels)
+                        : std::nullopt;
+  if (!thresholds)
+    return false;
+  OpBuilder builder(cast);
+  SmallVector<int64_t> shape(type.getRank() - 1, 1);
+  shape.front() = sums.outputs;
+  auto channels = RankedTensorType::get(shape, builder.getI32Type());
+  auto constant = [&](ArrayRef<int64_t> values) -> Value {
+    SmallVector<int32_t> words;
+    for (int64_t value : values)
+      words.push_back(std::min(value, kLargest));
+    return onnx::ConstantOp::create(
+        builder, levels->value.getLoc(),
+        DenseElementsAttr::get(channels, ArrayRef<int32_t>(words)));
+  };
+  Value integers = cast.getInput();
+  if (llvm::is_contained(thresholds->signs, -1))
+    integers = onnx::MulOp::create(builder, cast.getLoc(), type, integers,
+                                   constant(thresholds->signs));
+  replaceLevels(builder, *levels, *thresholds, integers, constant);
   ++numFolded;
   return true;
 }
 
 void FoldThresholds::runOnOperation() {
-  SmallVector<LinearOp> linears;
-  getOperation()->walk([&](LinearOp linear) { linears.push_back(linear); });
-  for (LinearOp linear : linears)
-    fold(linear);
+  SmallVector<Operation *> roots;
+  getOperation()->walk([&](Operation *op) {
+    if (isa<LinearOp, onnx::CastOp>(op))
+      roots.push_back(op);
+  });
+  for (Operation *op : roots) {
+    if (auto linear = dyn_cast<LinearOp>(op))
+      fold(linear);
+    else
+      fold(cast<onnx::CastOp>(op));
+  }
 }

@@ -75,7 +75,9 @@ private:
   Value makeWeight(int64_t position);
   Value multiply(Value rows, int64_t position, bool isUnit);
   Value add(Value sum, Value part);
-  Value rescale(Value sums, const Activations &activations);
+  Value makeImages(Value sums);
+  Value makeChannels(ArrayRef<double> values);
+  Value rescale(Value images, const Activations &activations);
 
   int64_t positions() const {
     return llvm::accumulate(axes, int64_t(1), [](int64_t n, const Axis &axis) {
@@ -240,8 +242,8 @@ Value ConvolutionBuilder::add(Value sum, Value part) {
       .getResult(0);
 }
 
-/// The outputs among the sums, scaled, as N C spatial... .
-Value ConvolutionBuilder::rescale(Value sums, const Activations &activations) {
+/// The outputs among the sums, as N C spatial... .
+Value ConvolutionBuilder::makeImages(Value sums) {
   int64_t rank = axes.size();
   SmallVector<OpFoldResult> sizes = {batch, b.getIndexAttr(outputs)};
   AffineExpr row = b.getAffineDimExpr(0);
@@ -249,45 +251,65 @@ Value ConvolutionBuilder::rescale(Value sums, const Activations &activations) {
     sizes.push_back(b.getIndexAttr(axis.out));
     row = row * axis.quotient + b.getAffineDimExpr(i + 2);
   }
-  MLIRContext *context = b.getContext();
-  AffineExpr channel = b.getAffineDimExpr(1), zero = b.getAffineConstantExpr(0);
-  auto map = [&](ArrayRef<AffineExpr> exprs) {
-    return AffineMap::get(rank + 2, 0, exprs, context);
-  };
+  AffineMap place =
+      AffineMap::get(rank + 2, 0, {row, b.getAffineDimExpr(1)}, b.getContext());
+  SmallVector<utils::IteratorType> loops(rank + 2,
+                                         utils::IteratorType::parallel);
+  Type element = getTensorType(sums).getElementType();
+  Value empty = makeEmpty(b, loc, sizes, element);
+  auto images = linalg::GenericOp::create(
+      b, loc, TypeRange{empty.getType()}, ValueRange{sums}, ValueRange{empty},
+      ArrayRef<AffineMap>{place, b.getMultiDimIdentityMap(rank + 2)}, loops,
+      [&](OpBuilder &nested, Location at, ValueRange args) {
+        linalg::YieldOp::create(nested, at, args[0]);
+      });
+  Type type = getTensorType(op.getY()).clone(element);
+  return castTo(b, loc, images.getResult(0), type);
+}
+
+/// What sums stand for, by ops of the graph, which others can follow.
+Value ConvolutionBuilder::rescale(Value images,
+                                  const Activations &activations) {
+  Type type = op.getY().getType();
+  Value value = images;
+  if (value.getType() != type)
+    value = onnx::CastOp::create(b, loc, type, value,
+                                 /*saturate=*/IntegerAttr());
+  if (activations.step) {
+    Value step = tensor::CollapseShapeOp::create(
+        b, loc, RankedTensorType::get({}, b.getF32Type()), activations.step,
+        ArrayRef<ReassociationIndices>{});
+    value = onnx::MulOp::create(b, loc, type, value, step);
+  }
   SmallVector<double> scales;
   for (double scale : matrix.scales)
     scales.push_back(scale * activations.factor);
-  SmallVector<Value> inputs = {sums, makeVector(b, loc, scales)};
-  SmallVector<AffineMap> maps = {map({row, channel}),
-                                 map({scales.size() == 1 ? zero : channel})};
-  bool hasBias = op.getB() && !onnx::isAbsent(op.getB());
-  if (hasBias) {
-    inputs.push_back(op.getB());
-    maps.push_back(map({channel}));
+  value = onnx::MulOp::create(b, loc, type, value, makeChannels(scales));
+  if (!op.getB() || onnx::isAbsent(op.getB()))
+    return value;
+  Value bias;
+  if (auto constant = getLastDimVector(op.getB(), outputs)) {
+    bias = makeChannels(*constant);
+  } else {
+    ReassociationIndices all =
+        llvm::to_vector(llvm::seq<int64_t>(0, axes.size() + 1));
+    SmallVector<int64_t> shape(axes.size() + 1, 1);
+    shape.front() = outputs;
+    bias = tensor::ExpandShapeOp::create(
+        b, loc, RankedTensorType::get(shape, b.getF32Type()), op.getB(),
+        ArrayRef<ReassociationIndices>{all});
   }
-  if (activations.step) {
-    inputs.push_back(activations.step);
-    maps.push_back(map({zero}));
-  }
-  maps.push_back(b.getMultiDimIdentityMap(rank + 2));
-  SmallVector<utils::IteratorType> loops(rank + 2,
-                                         utils::IteratorType::parallel);
-  Value empty = makeEmpty(b, loc, sizes, b.getF32Type());
-  auto result = linalg::GenericOp::create(
-      b, loc, TypeRange{empty.getType()}, inputs, ValueRange{empty}, maps,
-      loops, [&](OpBuilder &nested, Location at, ValueRange args) {
-        Value value = args[0];
-        if (value.getType().isInteger(32))
-          value = arith::SIToFPOp::create(nested, at, b.getF32Type(), value);
-        if (activations.step)
-          value =
-              arith::MulFOp::create(nested, at, value, args[hasBias ? 3 : 2]);
-        value = arith::MulFOp::create(nested, at, value, args[1]);
-        if (hasBias)
-          value = arith::AddFOp::create(nested, at, value, args[2]);
-        linalg::YieldOp::create(nested, at, value);
-      });
-  return castTo(b, loc, result.getResult(0), op.getY().getType());
+  return onnx::AddOp::create(b, loc, type, value, bias);
+}
+
+/// Numbers of channels, or of all, as [channels, 1...].
+Value ConvolutionBuilder::makeChannels(ArrayRef<double> values) {
+  SmallVector<int64_t> shape(axes.size() + 1, 1);
+  shape.front() = values.size();
+  SmallVector<float> floats(values.begin(), values.end());
+  auto type = RankedTensorType::get(shape, b.getF32Type());
+  return onnx::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(type, ArrayRef<float>(floats)));
 }
 
 Value ConvolutionBuilder::build(const Activations &activations) {
@@ -296,7 +318,7 @@ Value ConvolutionBuilder::build(const Activations &activations) {
     Value part = multiply(rows, position, activations.isUnit);
     sums = sums ? add(sums, part) : part;
   }
-  return rescale(sums, activations);
+  return rescale(makeImages(sums), activations);
 }
 
 //===----------------------------------------------------------------------===//

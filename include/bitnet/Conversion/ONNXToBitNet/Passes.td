@@ -131,7 +131,9 @@ def FoldThresholds : RecognitionPass<"bitnet-fold-thresholds", ""> {
     the level is told by comparing the sums with a constant for each output and
     level. Each op is monotone, in f32 too, so a level begins at one sum, which is
     found by evaluating the ops: no sum gives another level than before. An
-    output whose level falls as its sum grows has a scale of -1.
+    output whose level falls as its sum grows has a scale of -1. The integer sums
+    of a convolution's channels are compared in the same way, times -1 where a
+    channel's level falls.
 
     ```mlir
     %x = bitnet.linear ins(%q, %w, %scale : ...) quantized(%one, %sums : ...) outs(%0 : ...)
