@@ -195,6 +195,8 @@ def RecognizeAttention : RecognitionPass<"bitnet-recognize-attention", ""> {
     Recognises MatMul, scale, mask, Softmax, MatMul on [B, H, S, D], and removes
     the expansion of grouped keys and values. A boolean mask becomes one that is
     added. Also the standard's Attention, without the rarer of its options.
+    GroupQueryAttention, MultiHeadAttention and Attention of com.microsoft arrive
+    as what the importer makes of them, in these forms.
 
     ```mlir
     %p = onnx.Softmax %scores : (tensor<1x6x4x9xf32>) -> tensor<1x6x4x9xf32>
@@ -217,8 +219,9 @@ def InPlaceCache : RecognitionPass<"bitnet-in-place-cache", "::mlir::ModuleOp"> 
       the logits only;
     - position_ids are `position + 0, 1, ...`, the attention mask is all ones, and
       the past's length is `position`;
-    - Concat(past, new) becomes bitnet.cache_update; the attention over it gets
-      the position, and becomes causal where the mask is proved to be.
+    - Concat(past, new), which the importer makes of attentions with a past of
+      their own too, becomes bitnet.cache_update; the attention over it gets the
+      position, and becomes causal where the mask is proved to be.
 
     A function whose past is used in another way is erased, with a remark: the
     general entry serves. That is an error where `cache-type` asks for a cache of
