@@ -10,6 +10,7 @@
 #include "ForeignOperators.h"
 #include "GraphBuilder.h"
 #include "GraphCheck.h"
+#include "IndexArithmetic.h"
 #include "ModelFile.h"
 #include "ONNXLibrary.h"
 #include "bitnet/Dialect/ONNX/IR/ElementsData.h"
@@ -223,6 +224,7 @@ LogicalResult Importer::prepare() {
     if (LibraryError error = convertVersion(model, kOpset))
       return fail(error, "cannot convert the model to opset " +
                              std::to_string(kOpset));
+  foldIndexArithmetic(*model.mutable_graph());
   repairAttentions(*model.mutable_graph());
   if (failed(expandForeignOperators(model, constants, reader, file)))
     return failure();
