@@ -54,7 +54,7 @@ config.substitutions += [
 
 # lit enforces time limits only where psutil is at hand.
 if importlib.util.find_spec("psutil"):
-    config.maxIndividualTestTime = 900
+    config.maxIndividualTestTime = 1500
 
 
 def cpu_features():

@@ -95,7 +95,7 @@ class Matrix:
                 for count in STATIC_TOKENS if full else STATIC_TOKENS[:2]:
                     self.run_cases(name, cases, [count], count)
         if "ops" in self.arguments.parts:
-            module, inputs, expected = ops.cases()
+            module, inputs, expected = ops.cases(full)
             self.check(self.compile("ops", module, "auto", "planes2", None), "ops", inputs, expected)
 
 
