@@ -64,7 +64,9 @@ def embedding_deviation(hidden):
 def branch_size(top, hidden, layers):
     """How small the sum of 2 * layers branches must be for a token's own embedding to
     give it a logit of `top` standard deviations: with an angle of cosine top / sqrt(hidden)
-    between what enters the head and that embedding."""
+    between what enters the head and that embedding. 1 where `top` is None."""
+    if top is None:
+        return 1.0
     if not 0 < top < hidden**0.5:
         raise ValueError(f"--top-logit must lie between 0 and {hidden**0.5:.1f}, the square root of hidden")
     ratio = (hidden / top**2 - 1) ** 0.5
@@ -76,7 +78,7 @@ class RandomWeights:
     their names alone. Activations keep magnitudes near 1; what layers add to the
     embeddings, near `branch`."""
 
-    def __init__(self, sub_norms, tied, seed, branch=1.0):
+    def __init__(self, sub_norms, tied, seed, branch):
         self.sub_norms, self.tied, self.seed, self.branch = sub_norms, tied, seed, branch
 
     def _random(self, name):
@@ -144,9 +146,7 @@ def main():
     if arguments.top_logit is not None and not numbers["tied"]:
         sys.exit("error: --top-logit needs a preset with tied embeddings")
     try:
-        branch = 1.0
-        if arguments.top_logit is not None:
-            branch = branch_size(arguments.top_logit, numbers["hidden"], numbers["layers"])
+        branch = branch_size(arguments.top_logit, numbers["hidden"], numbers["layers"])
         weights = RandomWeights(numbers.pop("sub_norms"), numbers.pop("tied"), arguments.seed, branch)
         frequencies = default_frequencies(numbers["head_dim"], numbers.pop("theta"))
         config = DecoderConfig(**numbers, norm_eps=1e-5, inner_norm_eps=1e-5, rope_frequencies=frequencies)

@@ -160,6 +160,17 @@ std::string jsonReport(const Result &result) {
   return json.dump(2) + "\n";
 }
 
+/// "         BEFORE12.3%AFTER", or nothing where the fraction is not known.
+std::string fractionLine(const char *before, std::optional<double> fraction,
+                         const char *after) {
+  if (!fraction)
+    return "";
+  char text[96];
+  snprintf(text, sizeof text, "         %s%.1f%%%s\n", before, 100 * *fraction,
+           after);
+  return text;
+}
+
 std::string plainReport(const Result &result) {
   char text[768];
   snprintf(text, sizeof text,
@@ -181,13 +192,8 @@ std::string plainReport(const Result &result) {
            "dot:     %.1f G multiply-adds/s at most\n",
            *result.limits.readBandwidth / 1e9, 100 * *bandwidthFraction,
            *result.limits.dotPeak / 1e9);
-  report += text;
-  if (auto fraction = result.peakFraction()) {
-    snprintf(text, sizeof text, "         prefill reaches %.1f%% of it\n",
-             100 * *fraction);
-    report += text;
-  }
-  return report;
+  return report + text +
+         fractionLine("prefill reaches ", result.peakFraction(), " of it");
 }
 
 std::string contextReport(const Result &result) {
@@ -203,13 +209,8 @@ std::string contextReport(const Result &result) {
            "line\n",
            1e6 * result.slope->secondsPerPosition, result.cacheBytesPerPosition,
            100 * result.slope->deviation);
-  report += text;
-  if (auto fraction = result.slopeFraction()) {
-    snprintf(text, sizeof text, "         %.1f%% of the memory's bandwidth\n",
-             100 * *fraction);
-    report += text;
-  }
-  return report;
+  return report + text +
+         fractionLine("", result.slopeFraction(), " of the memory's bandwidth");
 }
 
 /// Multiply-adds a token of the entry that reads a prompt: the one without

@@ -10,25 +10,30 @@
 using namespace mlir;
 using namespace bitnet;
 
+/// Bytes by so many bits. Where the machine has no shifts of bytes, words are
+/// shifted, and the upper bits are a neighbour's.
+static Value shiftDown(KernelBuilder &b, const VectorTarget &target,
+                       Value packed, int64_t amount) {
+  int64_t bytes = cast<VectorType>(packed.getType()).getNumElements();
+  if (target.hasByteShifts())
+    return b.create<arith::ShRUIOp>(
+        packed, b.constantVector(bytes, b.getI8Type(), amount));
+  Value words = b.bitcast(packed, b.getI32Type());
+  Value shifted = b.create<arith::ShRUIOp>(
+      words, b.constantVector(bytes / 4, b.getI32Type(), amount));
+  return b.bitcast(shifted, b.getI8Type());
+}
+
 Value bitnet::extractField(KernelBuilder &b, const VectorTarget &target,
                            Value weights, int64_t field, int64_t codeBits) {
   int64_t bytes = cast<VectorType>(weights.getType()).getNumElements();
-  Type byte = b.getI8Type();
-  if (field && target.hasByteShifts()) {
-    weights = b.create<arith::ShRUIOp>(
-        weights, b.constantVector(bytes, byte, field * codeBits));
-    if (field == 8 / codeBits - 1)
-      return weights;
-  } else if (field) {
-    // Shifted as words: there are no shifts of bytes, and the mask removes what
-    // crosses from the neighbour.
-    Value words = b.bitcast(weights, b.getI32Type());
-    Value amount =
-        b.constantVector(bytes / 4, b.getI32Type(), field * codeBits);
-    weights = b.bitcast(b.create<arith::ShRUIOp>(words, amount), byte);
-  }
+  if (field)
+    weights = ::shiftDown(b, target, weights, field * codeBits);
+  if (field == 8 / codeBits - 1 && target.hasByteShifts())
+    return weights;
+  // The mask removes what crosses from the neighbour too.
   return b.create<arith::AndIOp>(
-      weights, b.constantVector(bytes, byte, (1 << codeBits) - 1));
+      weights, b.constantVector(bytes, b.getI8Type(), (1 << codeBits) - 1));
 }
 
 Value FieldReader::take(Value &packed, int64_t field) {
@@ -153,13 +158,7 @@ Value FieldReader::lookUp(Value indices,
 }
 
 Value FieldReader::shiftDown(Value packed, int64_t amount) {
-  if (target.hasByteShifts())
-    return b.create<arith::ShRUIOp>(packed, bytes(packed, amount));
-  Value words = b.bitcast(packed, b.getI32Type());
-  int64_t count = cast<VectorType>(words.getType()).getNumElements();
-  Value shifted = b.create<arith::ShRUIOp>(
-      words, b.constantVector(count, b.getI32Type(), amount));
-  return b.bitcast(shifted, b.getI8Type());
+  return ::shiftDown(b, target, packed, amount);
 }
 
 Value FieldReader::bytes(Value like, int64_t value) {

@@ -59,19 +59,11 @@ public:
   /// `inner` others follow.
   static std::optional<Vector> get(Value value, int64_t outputs,
                                    int64_t inner) {
-    ElementsAttr attr = getConstant(value);
-    if (!attr)
-      return std::nullopt;
-    ArrayRef<int64_t> shape = cast<RankedTensorType>(attr.getType()).getShape();
-    int64_t rank = shape.size(), count = attr.getNumElements();
-    bool isVector =
-        count == outputs && rank > inner && shape[rank - 1 - inner] == outputs;
-    auto view = onnx::ElementsView<double>::get(attr);
-    if ((count != 1 && !isVector) || !view)
+    auto values = getLastDimVector(value, outputs, inner);
+    if (!values)
       return std::nullopt;
     Vector result;
-    for (double element : view->values())
-      result.values.push_back(static_cast<float>(element));
+    result.values.assign(values->begin(), values->end());
     return result;
   }
 

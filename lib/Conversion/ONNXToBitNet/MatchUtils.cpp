@@ -47,15 +47,15 @@ bool isScalar(Value value, double expected) {
   return scalar && *scalar == expected;
 }
 
-std::optional<SmallVector<double>> getLastDimVector(Value value,
-                                                    int64_t extent) {
+std::optional<SmallVector<double>> getLastDimVector(Value value, int64_t extent,
+                                                    int64_t inner) {
   ElementsAttr attr = getConstant(value);
   if (!attr)
     return std::nullopt;
   auto type = cast<RankedTensorType>(attr.getType());
-  int64_t count = type.getNumElements();
+  int64_t count = type.getNumElements(), last = type.getRank() - 1 - inner;
   bool isVector =
-      count == extent && type.getRank() > 0 && type.getShape().back() == extent;
+      count == extent && last >= 0 && type.getDimSize(last) == extent;
   if (count != 1 && !isVector)
     return std::nullopt;
   auto view = onnx::ElementsView<double>::get(attr);

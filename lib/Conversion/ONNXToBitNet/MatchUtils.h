@@ -34,10 +34,11 @@ std::optional<double> getScalar(mlir::Value value);
 /// Whether a value is a constant with one element, `expected`.
 bool isScalar(mlir::Value value, double expected);
 
-/// A constant that broadcasts along the last dimension only: its one element,
-/// or its `extent` elements with every other dimension being 1.
-std::optional<llvm::SmallVector<double>> getLastDimVector(mlir::Value value,
-                                                          int64_t extent);
+/// A constant that varies along the last dimension only, or along the one that
+/// `inner` others follow: its one element, or its `extent` elements with every
+/// other dimension being 1.
+std::optional<llvm::SmallVector<double>>
+getLastDimVector(mlir::Value value, int64_t extent, int64_t inner = 0);
 
 /// An f32 constant of shape [values.size()].
 mlir::Value makeVector(mlir::OpBuilder &builder, mlir::Location loc,
