@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+# Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Stands in for bitnet-run and for llama-bench: its model is a JSON file of the speeds
+that it gives for each part, one after the other."""
+
+import json
+import pathlib
+import sys
+
+words = sys.argv[1:]
+ours = words[0] == "bench"
+model = pathlib.Path(words[1])
+prompt = words[words.index("--prompt-tokens" if ours else "-p") + 1]
+part = "prefill" if prompt == "512" else "decode"
+threads = words[words.index("--threads" if ours else "-t") + 1]
+
+speeds = json.loads(model.read_text())
+if not speeds[part]:
+    sys.exit("no more speeds")
+speed = speeds[part].pop(0) * int(threads)
+model.write_text(json.dumps(speeds))
+if ours:
+    print(json.dumps({f"{part}_tokens_per_s": speed, "decode_bytes_per_token": 3e6}))
+else:
+    assert "-extra" in words
+    print(json.dumps([{"avg_ts": speed}]))
