@@ -144,6 +144,7 @@ std::string jsonReport(const Result &result) {
       {"read_bandwidth_bytes_per_s", orNull(result.limits.readBandwidth)},
       {"decode_bandwidth_fraction", orNull(result.bandwidthFraction())},
       {"dot_peak_macs_per_s", orNull(result.limits.dotPeak)},
+      {"dot_instruction", result.limits.dotInstruction},
       {"prefill_macs_per_token", orNull(result.prefillMacsPerToken)},
       {"prefill_peak_fraction", orNull(result.peakFraction())},
       {"variant", result.variant},
@@ -189,9 +190,9 @@ std::string plainReport(const Result &result) {
     return report + "The device's limits are not measured.\n";
   snprintf(text, sizeof text,
            "memory:  %.2f GB/s read, of which decoding takes %.1f%%\n"
-           "dot:     %.1f G multiply-adds/s at most\n",
+           "dot:     %.1f G multiply-adds/s at most (%s)\n",
            *result.limits.readBandwidth / 1e9, 100 * *bandwidthFraction,
-           *result.limits.dotPeak / 1e9);
+           *result.limits.dotPeak / 1e9, result.limits.dotInstruction.c_str());
   return report + text +
          fractionLine("prefill reaches ", result.peakFraction(), " of it");
 }

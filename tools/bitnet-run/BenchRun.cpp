@@ -6,15 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "BenchRun.h"
-#include "DataType.h"
 #include "Error.h"
 #include "Machine.h"
+#include "RandomInputs.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -37,52 +36,6 @@ double secondsSince(std::chrono::steady_clock::time_point begin) {
 }
 
 namespace {
-
-/// Inputs of the main entry: floats in [-1, 1), whole numbers 0 and 1.
-class RandomInputs {
-public:
-  RandomInputs(const bn_entry_info &entry, int64_t dynamicExtent) {
-    for (uint32_t i = 0; i < entry.input_count; ++i)
-      add(entry.inputs[i], dynamicExtent);
-    for (size_t i = 0; i < tensors.size(); ++i)
-      tensors[i].data = data[i].data();
-  }
-
-  std::vector<bn_tensor> tensors;
-
-private:
-  void add(const bn_tensor_info &input, int64_t dynamicExtent) {
-    bn_tensor tensor = {};
-    tensor.name = input.name;
-    tensor.dtype = input.dtype;
-    tensor.rank = input.rank;
-    size_t count = 1;
-    for (uint32_t i = 0; i < input.rank; ++i) {
-      int64_t extent = input.dims[i].extent;
-      tensor.shape[i] = extent < 0 ? dynamicExtent : extent;
-      count *= size_t(tensor.shape[i]);
-    }
-    std::string bytes(count * sizeOfType(input.dtype), '\0');
-    for (size_t i = 0; i < count; ++i)
-      fill(bytes, i, input.dtype);
-    data.push_back(std::move(bytes));
-    tensors.push_back(tensor);
-  }
-
-  void fill(std::string &bytes, size_t i, uint32_t type) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    if (type == Float32) {
-      float value = float(int32_t(state >> 32)) / 2147483648.0f;
-      std::memcpy(&bytes[i * sizeof value], &value, sizeof value);
-    } else if (type != Float16 && type != BFloat16) {
-      // The lowest byte of a little-endian whole number.
-      bytes[i * sizeOfType(type)] = char(state >> 63);
-    }
-  }
-
-  uint64_t state = 158;
-  std::vector<std::string> data;
-};
 
 /// A file of the same contents in memory, without a name.
 class FileCopy {
@@ -189,6 +142,7 @@ void benchRuns(const BenchOptions &options, const Model &model,
       {"run_bandwidth_fraction", orNull(ofBandwidth)},
       {"run_macs", orNull(macs ? std::optional(double(entry.macs)) : macs)},
       {"dot_peak_macs_per_s", orNull(limits.dotPeak)},
+      {"dot_instruction", limits.dotInstruction},
       {"run_peak_fraction", orNull(ofPeak)},
       {"variant", session.variant()},
       {"threads", session.threads()},
@@ -206,9 +160,9 @@ void benchRuns(const BenchOptions &options, const Model &model,
     return print(report + deviceLines(deviceTime));
   snprintf(text, sizeof text,
            "memory:  %.2f GB/s read; the weights (%.2f MB) take %.1f%%\n"
-           "dot:     %.1f G multiply-adds/s at most",
+           "dot:     %.1f G multiply-adds/s at most (%s)",
            *limits.readBandwidth / 1e9, bytes / 1e6, 100 * *ofBandwidth,
-           *limits.dotPeak / 1e9);
+           *limits.dotPeak / 1e9, limits.dotInstruction.c_str());
   report += text;
   if (ofPeak) {
     snprintf(text, sizeof text, ", of which a run takes %.1f%%", 100 * *ofPeak);

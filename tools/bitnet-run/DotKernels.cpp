@@ -11,6 +11,8 @@
 
 #include "DotKernels.h"
 
+#include <algorithm>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -120,6 +122,24 @@ __attribute__((target("avx2"))) static int64_t dotAvx2(int64_t rounds) {
   return addLanes256(total);
 }
 
+__attribute__((target("avx512f,avx512bw"))) static int64_t
+dotAvx512(int64_t rounds) {
+  __m512i a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(-1);
+  __m512i sums[chains];
+  for (__m512i &sum : sums)
+    sum = _mm512_setzero_si512();
+  for (int64_t round = 0; round < rounds; ++round) {
+    for (__m512i &sum : sums) {
+      BITNET_KEEP512(a);
+      sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(a, b));
+    }
+  }
+  __m512i total = sums[0];
+  for (int i = 1; i < chains; ++i)
+    total = _mm512_add_epi16(total, sums[i]);
+  return _mm512_reduce_add_epi32(total);
+}
+
 __attribute__((target("ssse3"))) static int64_t dotSsse3(int64_t rounds) {
   __m128i a = _mm_set1_epi8(1), b = _mm_set1_epi8(-1);
   __m128i sums[chains];
@@ -155,26 +175,20 @@ __attribute__((target("avx2"))) static uint64_t sumAvx2(const uint64_t *words,
   return sum;
 }
 
-/// AVX-VNNI, which __builtin_cpu_supports does not know in every compiler: bit
-/// 4 of EAX of leaf 7, subleaf 1.
-static bool hasAvxVnni() {
-  unsigned eax = 7, ebx, ecx = 0, edx;
-  asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-  if (eax < 1)
-    return false;
-  eax = 7;
-  ecx = 1;
-  asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-  return eax & 1u << 4;
-}
-
-DotKernel bestDotKernel() {
-  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512f"))
+DotKernel dotKernelFor(const std::vector<std::string> &features) {
+  auto has = [&](const char *feature) {
+    return std::find(features.begin(), features.end(), feature) !=
+           features.end();
+  };
+  if (has("avx512vnni"))
     return {"vpdpbusd zmm", 64 * chains, dotAvx512Vnni};
-  if (__builtin_cpu_supports("avx2"))
-    return hasAvxVnni() ? DotKernel{"vpdpbusd ymm", 32 * chains, dotAvxVnni}
-                        : DotKernel{"vpmaddubsw ymm", 32 * chains, dotAvx2};
-  if (__builtin_cpu_supports("ssse3"))
+  if (has("avx512bw"))
+    return {"vpmaddubsw zmm", 64 * chains, dotAvx512};
+  if (has("avxvnni"))
+    return {"vpdpbusd ymm", 32 * chains, dotAvxVnni};
+  if (has("avx2"))
+    return {"vpmaddubsw ymm", 32 * chains, dotAvx2};
+  if (has("ssse3"))
     return {"pmaddubsw xmm", 16 * chains, dotSsse3};
   return {"portable", 64, portableDot};
 }
@@ -186,7 +200,9 @@ uint64_t sumWords(const uint64_t *words, size_t count) {
 
 #else
 
-DotKernel bestDotKernel() { return {"portable", 64, portableDot}; }
+DotKernel dotKernelFor(const std::vector<std::string> &) {
+  return {"portable", 64, portableDot};
+}
 
 uint64_t sumWords(const uint64_t *words, size_t count) {
   return portableSum(words, count);

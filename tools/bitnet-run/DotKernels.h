@@ -10,18 +10,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace bitnet::run {
 
-/// A loop of independent 8-bit dot products in registers.
+/// A loop of independent 8-bit dot products in registers, with the sums that
+/// generated kernels keep.
 struct DotKernel {
   const char *instruction;
   int64_t macsPerRound;
   int64_t (*run)(int64_t rounds); // the result only keeps the loop alive
 };
 
-/// The one with the highest rate that this machine can execute.
-DotKernel bestDotKernel();
+/// The one with the highest rate that code may use which has these features of
+/// the machine, in LLVM's spelling, and no others. The machine must have them.
+DotKernel dotKernelFor(const std::vector<std::string> &features);
 
 /// Reads memory as fast as this machine's widest loads do.
 uint64_t sumWords(const uint64_t *words, size_t count);

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
-#include "DotKernels.h"
 #include "Error.h"
 
 #include <algorithm>
@@ -96,8 +95,7 @@ static size_t bandwidthBufferBytes() {
   return size_t(std::min(wanted, most)) & ~size_t(4095);
 }
 
-double measureReadBandwidth(int threads) {
-  size_t bytes = bandwidthBufferBytes();
+double measureReadBandwidth(int threads, size_t bytes) {
   Buffer buffer(bytes);
   size_t words = bytes / sizeof(uint64_t), share = words / size_t(threads);
   // Every thread touches its own part first, which places it near.
@@ -116,8 +114,7 @@ double measureReadBandwidth(int threads) {
   return double(share * sizeof(uint64_t)) * threads / seconds;
 }
 
-double measureDotPeak(int threads) {
-  DotKernel kernel = bestDotKernel();
+double measureDotPeak(int threads, const DotKernel &kernel) {
   constexpr int64_t rounds = 400000;
   std::vector<int64_t> sums(size_t(threads) * 8);
   double seconds = shortestTime(threads, 25, [&](int thread) {
@@ -129,8 +126,10 @@ double measureDotPeak(int threads) {
 Limits measureLimits(const Session &session) {
   if (session.isOnDevice())
     return {};
-  return {measureReadBandwidth(session.threads()),
-          measureDotPeak(session.threads())};
+  int threads = session.threads();
+  DotKernel kernel = dotKernelFor(session.features());
+  return {measureReadBandwidth(threads, bandwidthBufferBytes()),
+          measureDotPeak(threads, kernel), kernel.instruction};
 }
 
 } // namespace bitnet::run

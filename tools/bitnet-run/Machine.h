@@ -8,19 +8,21 @@
 #ifndef BITNET_RUN_MACHINE_H
 #define BITNET_RUN_MACHINE_H
 
+#include "DotKernels.h"
 #include "Model.h"
 
+#include <cstddef>
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace bitnet::run {
 
-/// What this machine can do at most, measured now, with so many threads.
-
-/// What bounds a session. Unknown on a device: what the processor can do says
-/// nothing there.
+/// What bounds a session on this machine, measured now with as many threads.
+/// Unknown on a device: what the processor can do says nothing there.
 struct Limits {
   std::optional<double> readBandwidth, dotPeak;
+  std::string dotInstruction; // of which dotPeak is the peak
 
   /// A rate as a fraction of one of them.
   static std::optional<double> fraction(std::optional<double> rate,
@@ -32,11 +34,12 @@ struct Limits {
 };
 Limits measureLimits(const Session &session);
 
-/// Bytes a second read in order from memory.
-double measureReadBandwidth(int threads);
+/// Bytes a second read in order from a buffer of so many: from memory, where
+/// these are several times a cache's.
+double measureReadBandwidth(int threads, size_t bytes);
 
 /// Multiplications of 8-bit integers, summed, a second, in registers.
-double measureDotPeak(int threads);
+double measureDotPeak(int threads, const DotKernel &kernel);
 
 /// Runs `work(thread)` at once on every thread, again and again; the shortest
 /// time in seconds from the first start to the last end.

@@ -50,9 +50,13 @@ Session::Session(const Model &model, const SessionOptions &options)
   for (uint32_t i = 0; i < info.entry_count; ++i)
     if (info.entries[i].kind == BN_ENTRY_MAIN)
       outputCount = info.entries[i].output_count;
-  for (uint32_t i = 0; i < info.variant_count; ++i)
-    if (info.variants[i].name == variant())
-      onDevice = info.variants[i].device != BN_DEVICE_NONE;
+  for (uint32_t i = 0; i < info.variant_count; ++i) {
+    const bn_variant_info &each = info.variants[i];
+    if (each.name != variant())
+      continue;
+    onDevice = each.device != BN_DEVICE_NONE;
+    needed.assign(each.features, each.features + each.feature_count);
+  }
 }
 
 std::vector<bn_tensor>

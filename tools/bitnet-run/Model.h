@@ -50,6 +50,8 @@ public:
   bn_session *handle() const { return session.get(); }
   int threads() const { return bn_session_threads(session.get()); }
   std::string variant() const { return bn_session_variant(session.get()); }
+  /// What the variant's code needs of the machine, in LLVM's spelling.
+  const std::vector<std::string> &features() const { return needed; }
   /// How long a device worked on the last call; 0 where that is not known.
   double deviceSeconds() const {
     return bn_session_device_seconds(session.get());
@@ -65,6 +67,7 @@ private:
     void operator()(bn_session *session) const { bn_session_close(session); }
   };
   std::unique_ptr<bn_session, Close> session;
+  std::vector<std::string> needed;
   uint32_t outputCount;
   bool onDevice;
 };
