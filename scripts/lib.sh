@@ -60,11 +60,11 @@ stage() {
 }
 
 # configure_and_build [ON]: builds what the release preset builds; ON adds the
-# tests. Without it a build folder keeps what it has, and a new one has none.
+# tests, and the benchmarks, which are tested too. Without it a build folder keeps what it has, and a new one has none.
 configure_and_build() {
   local arguments=(--preset release -B "$BUILD") cmake=$BUILD_VENV/bin/cmake
   if [[ ${1-} == ON ]]; then
-    arguments+=(-DBITNET_BUILD_TESTS=ON "-DBITNET_TEST_PYTHON=$TEST_VENV/bin/python")
+    arguments+=(-DBITNET_BUILD_TESTS=ON -DBITNET_BUILD_BENCHMARKS=ON "-DBITNET_TEST_PYTHON=$TEST_VENV/bin/python")
   elif [[ ! -e $BUILD/CMakeCache.txt ]]; then
     arguments+=(-DBITNET_BUILD_TESTS=OFF)
   fi

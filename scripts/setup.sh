@@ -151,5 +151,6 @@ install_onnx
 ((aarch64)) && install_aarch64_libraries
 if ((tests)); then
   # PyTorch first, by its exact version, so that no other package picks one.
-  make_venv "$TEST_VENV" "$ROOT/test/requirements-torch.txt" "$ROOT/test/requirements.txt"
+  make_venv "$TEST_VENV" "$ROOT/test/requirements-torch.txt" "$ROOT/test/requirements.txt" \
+    "$ROOT/benchmarks/requirements.txt"
 fi

@@ -11,7 +11,8 @@
 #   %qemu-aarch64  sets BITNET_RUN to that
 #   %lavapipe      has Vulkan's loader offer Mesa's lavapipe alone
 # Features: the machine's (avx2, avx512vnni, ...), the test Python's packages
-# (numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64,
+# (matplotlib, numpy, onnx, onnxruntime, tokenizers, torch, transformers), x86_64,
+# kernel-benchmarks (BITNET_BUILD_BENCHMARKS builds them),
 # qemu-aarch64 (QEMU and what scripts/build.sh aarch64 builds), vulkan (a driver with a
 # device: Mesa's lavapipe will do), lavapipe (that one: its limits are known), full (asked for by
 # `lit --param full=1`: the long sweeps).
@@ -71,7 +72,8 @@ def cpu_features():
 
 def python_packages():
     """Which of the packages that tests may require the test Python has."""
-    names = ["numpy", "onnx", "onnxruntime", "tokenizers", "torch", "transformers", "onnxscript"]
+    names = ["matplotlib", "numpy", "onnx", "onnxruntime", "onnxscript", "tokenizers"]
+    names += ["torch", "transformers"]
     program = (
         "import importlib.util\n"
         f"print(*[name for name in {names} if importlib.util.find_spec(name)])"
@@ -110,5 +112,7 @@ if has_vulkan():
     if lavapipe := glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json"):
         config.available_features.add("lavapipe")
         config.substitutions.append(("%lavapipe", f"env VK_ICD_FILENAMES={lavapipe[0]}"))
+if os.path.exists(os.path.join(config.bitnet_tools_dir, "bitnet-kernel-benchmarks")):
+    config.available_features.add("kernel-benchmarks")
 if lit_config.params.get("full"):
     config.available_features.add("full")

@@ -43,10 +43,12 @@ int64_t getPeakBytes() {
 /// Compiles one model, phase by phase, up to where the options say.
 class Compilation {
 public:
-  Compilation(MLIRContext &context, const CompileOptions &options,
-              CompileReport &report, ProgressFn progress)
+  /// `module` is null where the options name a file.
+  Compilation(MLIRContext &context, OwningOpRef<ModuleOp> module,
+              const CompileOptions &options, CompileReport &report,
+              ProgressFn progress)
       : context(context), options(options), report(report), progress(progress),
-        phaseOptions(options.phases) {}
+        phaseOptions(options.phases), module(std::move(module)) {}
 
   LogicalResult run() {
     if (failed(readOptions()) || failed(load()) ||
@@ -118,7 +120,18 @@ private:
     return success();
   }
 
+  /// Begins at the phase of a module that was not imported.
+  LogicalResult enterPhase(const Twine &name) {
+    phase = detectPhase(*module);
+    if (phase >= Phase::LLVM)
+      return error(name + " is past the loops phase; expected onnx, bitnet, "
+                          "packed or loops IR");
+    return verifyModel(*module);
+  }
+
   LogicalResult load() {
+    if (module)
+      return enterPhase("the module");
     StringRef input = options.input;
     if (input.ends_with(".mlir") || input.ends_with(".mlirbc")) {
       if (failed(timed("read", [&] {
@@ -126,12 +139,7 @@ private:
             return success(static_cast<bool>(module));
           })))
         return failure();
-      phase = detectPhase(*module);
-      if (phase >= Phase::LLVM)
-        return error("'" + input +
-                     "' is past the loops phase; expected onnx, bitnet, "
-                     "packed or loops IR");
-      return verifyModel(*module);
+      return enterPhase("'" + input + "'");
     }
     if (failed(timed("import", [&] {
           ImportOptions import;
@@ -454,5 +462,14 @@ private:
 LogicalResult bitnet::compileModel(MLIRContext &context,
                                    const CompileOptions &options,
                                    CompileReport &report, ProgressFn progress) {
-  return Compilation(context, options, report, progress).run();
+  return Compilation(context, {}, options, report, progress).run();
+}
+
+LogicalResult bitnet::compileModule(OwningOpRef<ModuleOp> module,
+                                    const CompileOptions &options,
+                                    CompileReport &report,
+                                    ProgressFn progress) {
+  MLIRContext &context = *module->getContext();
+  return Compilation(context, std::move(module), options, report, progress)
+      .run();
 }

@@ -63,6 +63,12 @@ mlir::LogicalResult compileModel(mlir::MLIRContext &context,
                                  const CompileOptions &options,
                                  CompileReport &report, ProgressFn progress);
 
+/// The same of a module in memory, of a phase up to loops; `options.input` is
+/// not used.
+mlir::LogicalResult compileModule(mlir::OwningOpRef<mlir::ModuleOp> module,
+                                  const CompileOptions &options,
+                                  CompileReport &report, ProgressFn progress);
+
 } // namespace bitnet
 
 #endif // BITNET_PIPELINES_COMPILER_H

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-FOLDERS = ["include", "lib", "runtime", "tools", "test"]
+FOLDERS = ["include", "lib", "runtime", "tools", "test", "benchmarks"]
 SUFFIXES = {".h", ".c", ".cpp"}
 
 
