@@ -8,10 +8,11 @@ import argparse
 import json
 import lzma
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
+
+from page import processor, write_section
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEMONSTRATION = ROOT / "models/debian-b158/decoder.onnx.xz"
@@ -28,14 +29,6 @@ def tool(arguments, name, *words):
     if result.returncode:
         sys.exit(f"error: {' '.join(command)}: {result.stderr.strip()}")
     return result.stdout
-
-
-def processor():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 def row(model, result):
@@ -73,7 +66,10 @@ def main():
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE.onnx")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--write", type=pathlib.Path, metavar="PAGE.md")
+    parser.add_argument(
+        "--write", type=pathlib.Path, metavar="PAGE.md",
+        help="put the table into this page, between its markers of run.py",
+    )  # fmt: skip
     arguments = parser.parse_args()
     pairs = [word.partition("=")[::2] for word in arguments.model]
     arguments.models = [(name, pathlib.Path(path)) for name, path in pairs]
@@ -82,12 +78,13 @@ def main():
         table = HEADER + "".join(measure(arguments, pathlib.Path(folder)))
     print(table, end="")
     if arguments.write:
-        arguments.write.write_text(
-            "# Benchmarks\n\n"
+        write_section(
+            arguments.write,
+            "run.py",
+            "## Models\n\n"
             f"Written by [benchmarks/run.py](../benchmarks) on one {processor()}: medians of "
             f"{arguments.repetitions}, prompts of 512 tokens, 64 tokens decoded. Limits were measured "
             f"in the same runs.\n\n{table}",
-            encoding="utf-8",
         )
     return 0
 
