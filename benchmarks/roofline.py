@@ -43,14 +43,13 @@ class Kernel:
 class Results:
     # Kernel -> tokens -> counter -> a value a repetition.
     kernels: dict = field(default_factory=dict)
-    # threads -> a value a process; (threads, instruction) -> a value a process.
+    # threads -> a value a repetition; (threads, instruction) -> the same.
     read_limits: dict = field(default_factory=dict)
     dot_limits: dict = field(default_factory=dict)
     # Kernel -> the instruction that bounds it.
     instructions: dict = field(default_factory=dict)
     processors: set = field(default_factory=set)
     dates: set = field(default_factory=set)
-    repetitions: int = 0
 
 
 def parse_name(name):
@@ -125,7 +124,6 @@ def read_results(files):
         document = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         results.processors.add(document["context"].get("processor", "an unnamed processor"))
         results.dates.add(document["context"]["date"][:10])
-        reads, dots = {}, {}
         for run in document["benchmarks"]:
             if run.get("error_occurred"):
                 sys.exit(f"error: {path}: {run['name']}: {run['error_message']}")
@@ -135,13 +133,9 @@ def read_results(files):
             counters = results.kernels.setdefault(kernel, {}).setdefault(tokens, {})
             for name in ("us/layer", "GB/s", "GMAC/s", "MAC/byte", "fraction"):
                 counters.setdefault(name, []).append(run[name])
-            results.repetitions = max(results.repetitions, len(counters["fraction"]))
             results.instructions[kernel] = run["label"]
-            reads[kernel.threads] = run["GB/s limit"]
-            dots[kernel.threads, run["label"]] = run["GMAC/s limit"]
-        for limits, measured in ((results.read_limits, reads), (results.dot_limits, dots)):
-            for key, value in measured.items():
-                limits.setdefault(key, []).append(value)
+            results.read_limits.setdefault(kernel.threads, []).append(run["GB/s limit"])
+            results.dot_limits.setdefault((kernel.threads, run["label"]), []).append(run["GMAC/s limit"])
     if not results.kernels:
         sys.exit("error: there are no results")
     return results
@@ -158,18 +152,20 @@ def order(kernel):
 COLOURS = {"planes2": "#1f77b4", "base3": "#d95f02", "planes1": "#2a9d5c"}
 MARKERS = {"dot": "o", "lut": "^", "addsub": "s", "popcount": "D"}
 ROOF = "#333333"
+# Of text: a light box keeps it legible over lines.
+OVER_LINES = {"bbox": {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}, "zorder": 5}
 
 
 def draw_roofs(axes, results, threads, instruction, intensities):
     """The two limits, as far as there are points."""
     read = median(results.read_limits[threads])
     dot = median(results.dot_limits[threads, instruction])
-    left, right = min(intensities) / 4, max(intensities) * 1.6
+    left, right = min(intensities) / 5, max(intensities) * 1.6
     ridge = dot / read
     axes.plot([left, ridge, right], [left * read, dot, dot], color=ROOF, linewidth=1.6, zorder=2)
-    style = {"textcoords": "offset points", "ha": "right", "fontsize": 9, "color": ROOF}
+    style = {"textcoords": "offset points", "ha": "right", "fontsize": 9, "color": ROOF, **OVER_LINES}
     axes.annotate(f"{dot:,.0f} GMAC/s, {instruction}", (right, dot), xytext=(-4, 4), va="bottom", **style)
-    middle = left**0.3 * ridge**0.7
+    middle = left**0.35 * ridge**0.65
     axes.annotate(f"{read:.1f} GB/s\nread", (middle, middle * read), xytext=(-8, 0), va="center", **style)
     axes.set_xlim(left, right)
 
@@ -182,9 +178,25 @@ def draw_kernel(axes, kernel, runs):
         *zip(*points, strict=True), color=colour, marker=MARKERS.get(kernel.lowering, "x"), zorder=4 if is_dot else 3,
         linestyle="-" if is_dot else ":", linewidth=1.1, markersize=5.5 if is_dot else 4.5,
         markerfacecolor=colour if is_dot else "white",
-        label=f"{kernel.lowering}, {BITS.get(kernel.packing, kernel.packing)} ({kernel.packing})",
     )  # fmt: skip
     return points
+
+
+def explain(figure, kernels):
+    """A legend of what colours and markers mean, each once."""
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for packing in dict.fromkeys(kernel.packing for kernel in kernels):
+        label = f"{BITS.get(packing, packing)} ({packing})"
+        handles.append(Line2D([], [], color=COLOURS.get(packing, "#777777"), linewidth=3, label=label))
+    for lowering in dict.fromkeys(kernel.lowering for kernel in kernels):
+        is_dot = lowering == "dot"
+        handles.append(
+            Line2D([], [], color="#555555", marker=MARKERS.get(lowering, "x"), linestyle="-" if is_dot else ":",
+                   linewidth=1.1, markerfacecolor="#555555" if is_dot else "white", label=lowering)
+        )  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9, frameon=False)
 
 
 def name_tokens(axes, runs):
@@ -194,7 +206,7 @@ def name_tokens(axes, runs):
             axes.annotate(
                 f"M = {tokens}" if tokens == 1 else str(tokens),
                 (median(runs[tokens]["MAC/byte"]), median(runs[tokens]["GMAC/s"])), xytext=(3, -6),
-                textcoords="offset points", va="top", fontsize=8, color=COLOURS["planes2"],
+                textcoords="offset points", va="top", fontsize=8, color=COLOURS["planes2"], **OVER_LINES,
             )  # fmt: skip
 
 
@@ -235,8 +247,7 @@ def draw(results, path):
         axes.set_xlabel("multiply-adds for each byte of weights, M tokens")
     row[0][0].set_ylabel("GMAC/s")
     figure.suptitle(f"Low-bit layers of {shape}, {variant}", fontsize=12)
-    handles, labels = row[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    explain(figure, kernels)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": "benchmarks/roofline.py"})
     pyplot.close(figure)
@@ -249,10 +260,17 @@ def plural(count, word):
     return f"{count} {word}{'s' * (count != 1)}"
 
 
+def describe_repetitions(results):
+    counts = {len(counters["fraction"]) for runs in results.kernels.values() for counters in runs.values()}
+    least, most = min(counts), max(counts)
+    return plural(most, "repetition") if least == most else f"{least} to {plural(most, 'repetition')}"
+
+
 def limits_table(results):
     threads = sorted(results.read_limits)
     lines = [["limit", *(plural(count, "thread") for count in threads)], ["---"] * (len(threads) + 1)]
-    lines.append(["read, GB/s", *(f"{median(results.read_limits[count]):.1f}" for count in threads)])
+    reads = [results.read_limits[count] for count in threads]
+    lines.append(["read, GB/s", *(f"{median(read):.1f} ({min(read):.1f} to {max(read):.1f})" for read in reads)])
     for instruction in sorted({instruction for _, instruction in results.dot_limits}):
         cells = [results.dot_limits.get((count, instruction)) for count in threads]
         lines.append([f"{instruction}, GMAC/s", *(f"{median(cell):,.0f}" if cell else "" for cell in cells)])
@@ -288,8 +306,9 @@ def write_page(page, figure, results):
         f"## Kernels, {dates}\n\n"
         f"    benchmarks/roofline.py --page {os.path.relpath(page, ROOT)}\n\n"
         f"Single layers on {' and '.join(sorted(results.processors))}, written by "
-        f"[benchmarks/roofline.py](../benchmarks): medians of {plural(results.repetitions, 'repetition')}, weights "
-        "from memory, activations quantised before. Limits are medians of those that each process measured for itself.\n\n"
+        f"[benchmarks/roofline.py](../benchmarks): medians of {describe_repetitions(results)}, weights "
+        "from memory, activations quantised before. Fractions are of the bandwidth "
+        "measured just before, and of the dot product's rate in the same process; the limits below are medians of these.\n\n"
         f"![Roofline of low-bit layers]({os.path.relpath(figure, page.parent)})\n\n"
         f"{format_table(limits_table(results))}\n"
         "GMAC/s for M tokens, and the fraction of the limit that binds: of reading the weights, or of the dot product that "

@@ -29,16 +29,6 @@ using namespace bitnet::kernels;
 
 namespace {
 
-/// From the plainest to the best.
-const std::vector<std::string> candidates = {
-#if defined(__x86_64__)
-    "x86-64-v2",      "x86-64-v3",          "x86-64-v3+avxvnni", "x86-64-v4",
-    "x86-64-v4+vnni", "x86-64-v4+vnni+vbmi"
-#elif defined(__aarch64__)
-    "aarch64", "aarch64+dotprod", "aarch64+i8mm", "aarch64+i8mm+sve2"
-#endif
-};
-
 size_t largestCacheBytes() {
   size_t largest = size_t(16) << 20; // where the system does not say
   for (const auto &cache : benchmark::CPUInfo::Get().caches)
@@ -48,6 +38,15 @@ size_t largestCacheBytes() {
 
 /// What is benchmarked, and with how many weights.
 struct Options {
+  /// From the plainest to the best; those that this machine runs.
+  std::vector<std::string> variants = {
+#if defined(__x86_64__)
+      "x86-64-v2",      "x86-64-v3",          "x86-64-v3+avxvnni", "x86-64-v4",
+      "x86-64-v4+vnni", "x86-64-v4+vnni+vbmi"
+#elif defined(__aarch64__)
+      "aarch64", "aarch64+dotprod", "aarch64+i8mm", "aarch64+i8mm+sve2"
+#endif
+  };
   std::vector<std::string> shapes = {"2560x6912", "6912x2560", "4096x14336"};
   std::vector<int64_t> tokens = {1, 2, 3, 4, 6, 8, 12, 16, 32, 128, 512};
   std::vector<int> threads = {1, 2};
@@ -71,18 +70,18 @@ struct Packing {
 constexpr Packing packings[] = {{"planes2", 2}, {"base3", 1.6}, {"planes1", 1}};
 constexpr const char *lowerings[] = {"dot", "lut", "addsub", "popcount"};
 
-/// The machine's limits, each measured once, when it is first asked for.
+/// The machine's limits.
 class MachineLimits {
 public:
   explicit MachineLimits(size_t bytes) : bytes(bytes) {}
 
-  double read(int threads) {
-    auto [entry, isNew] = reads.try_emplace(threads);
-    if (isNew)
-      entry->second = run::measureReadBandwidth(threads, bytes);
-    return entry->second;
+  /// Measured now: others use the memory of a virtual machine too, and what
+  /// they leave changes within seconds.
+  double read(int threads) const {
+    return run::measureReadBandwidth(threads, bytes);
   }
 
+  /// Measured when it is first asked for.
   double dot(int threads, const run::DotKernel &kernel) {
     auto [entry, isNew] = dots.try_emplace({threads, kernel.instruction});
     if (isNew)
@@ -92,14 +91,14 @@ public:
 
 private:
   size_t bytes;
-  std::map<int, double> reads;
   std::map<std::pair<int, std::string>, double> dots;
 };
 
 /// What benchmarks share.
 struct Context {
   explicit Context(const Options &options)
-      : limits(options.workingSet), variants(layers.findRunnable(candidates)) {}
+      : limits(options.workingSet),
+        variants(layers.findRunnable(options.variants)) {}
 
   MachineLimits limits;
   OpenLayers layers;
@@ -198,6 +197,10 @@ std::unique_ptr<CLI::App> makeCommandLine(Options &options) {
       "Times low-bit layers, and compares them with the machine's limits.",
       "bitnet-kernel-benchmarks");
   app->add_option("--shapes", options.shapes, "OUTPUTSxINPUTS of layers")
+      ->delimiter(',')
+      ->capture_default_str();
+  app->add_option("--variants", options.variants,
+                  "Targets of bitnet-compile, each the code of a variant")
       ->delimiter(',')
       ->capture_default_str();
   app->add_option("--tokens", options.tokens, "Numbers of tokens")
