@@ -153,7 +153,7 @@ COLOURS = {"planes2": "#1f77b4", "base3": "#d95f02", "planes1": "#2a9d5c"}
 MARKERS = {"dot": "o", "lut": "^", "addsub": "s", "popcount": "D"}
 ROOF = "#333333"
 # Of text: a light box keeps it legible over lines.
-OVER_LINES = {"bbox": {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}, "zorder": 5}
+OVER_LINES = {"bbox": {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}, "zorder": 3.5}
 
 
 def draw_roofs(axes, results, threads, instruction, intensities):
@@ -298,14 +298,14 @@ def format_table(lines):
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def write_page(page, figure, results):
+def write_page(page, figure, results, machine):
     dates = " to ".join(sorted({min(results.dates), max(results.dates)}))
     write_section(
         page,
         "roofline.py",
         f"## Kernels, {dates}\n\n"
         f"    benchmarks/roofline.py --page {os.path.relpath(page, ROOT)}\n\n"
-        f"Single layers on {' and '.join(sorted(results.processors))}, written by "
+        f"Single layers on {machine or ' and '.join(sorted(results.processors))}, written by "
         f"[benchmarks/roofline.py](../benchmarks): medians of {describe_repetitions(results)}, weights "
         "from memory, activations quantised before. Fractions are of the bandwidth "
         "measured just before, and of the dot product's rate in the same process; the limits below are medians of these.\n\n"
@@ -329,6 +329,7 @@ def main():
     parser.add_argument("--save", type=pathlib.Path, metavar="FOLDER", help="keep the results, as JSON")
     parser.add_argument("--svg", type=pathlib.Path, default=ROOT / "docs/images/roofline.svg")
     parser.add_argument("--page", type=pathlib.Path, metavar="PAGE.md", help="between its markers of roofline.py")
+    parser.add_argument("--machine", help="what the page says of the machine (default: the processor's name)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         if arguments.save:
@@ -337,7 +338,7 @@ def main():
         results = read_results(files)
     draw(results, arguments.svg)
     if arguments.page:
-        write_page(arguments.page, arguments.svg, results)
+        write_page(arguments.page, arguments.svg, results, arguments.machine)
     print(format_table(kernels_table(results)), end="")
     return 0
 
