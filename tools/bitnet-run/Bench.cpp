@@ -144,7 +144,6 @@ std::string jsonReport(const Result &result) {
       {"read_bandwidth_bytes_per_s", orNull(result.limits.readBandwidth)},
       {"decode_bandwidth_fraction", orNull(result.bandwidthFraction())},
       {"dot_peak_macs_per_s", orNull(result.limits.dotPeak)},
-      {"dot_instruction", result.limits.dotInstruction},
       {"prefill_macs_per_token", orNull(result.prefillMacsPerToken)},
       {"prefill_peak_fraction", orNull(result.peakFraction())},
       {"variant", result.variant},
