@@ -1,6 +1,7 @@
 # Part of bitnet-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Sections of a page that scripts write, between markers, in a page that people write."""
+"""What the scripts share: tables, and sections that they write, between markers, in a page
+that people write."""
 
 import os
 import pathlib
@@ -15,6 +16,11 @@ def processor():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor()
+
+
+def format_table(lines):
+    """Markdown of lines of cells, of which the second rules off the first."""
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def write_section(page, name, text):

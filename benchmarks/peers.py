@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from page import format_table
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROMPT, TOKENS = "prefill", "decode"
 
@@ -92,7 +94,7 @@ def table(engines, threads):
             ratio = statistics.median(speed / our for speed, our in zip(speeds, ours, strict=True))
             cells.append(f"{statistics.median(speeds):.1f} ({ratio:.2f})")
         lines.append(cells)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return format_table(lines)
 
 
 def named(word):

@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass, field
 from statistics import median
 
-from page import write_section
+from page import format_table, write_section
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAME = re.compile(
@@ -292,10 +292,6 @@ def kernels_table(results):
             )
         lines.append(cells)
     return lines
-
-
-def format_table(lines):
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def write_page(page, figure, results, machine):

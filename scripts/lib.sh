@@ -60,7 +60,8 @@ stage() {
 }
 
 # configure_and_build [ON]: builds what the release preset builds; ON adds the
-# tests, and the benchmarks, which are tested too. Without it a build folder keeps what it has, and a new one has none.
+# tests, and the benchmarks, which are tested too. Without it a build folder
+# keeps what it has, and a new one has none.
 configure_and_build() {
   local arguments=(--preset release -B "$BUILD") cmake=$BUILD_VENV/bin/cmake
   if [[ ${1-} == ON ]]; then

@@ -59,23 +59,6 @@ static uint64_t portableSum(const uint64_t *words, size_t count) {
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx512f,avx512vnni"))) static int64_t
-dotAvx512Vnni(int64_t rounds) {
-  __m512i a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(-1);
-  __m512i sums[chains];
-  for (__m512i &sum : sums)
-    sum = _mm512_setzero_si512();
-  for (int64_t round = 0; round < rounds; ++round) {
-    BITNET_KEEP512(a);
-    for (__m512i &sum : sums)
-      sum = _mm512_dpbusd_epi32(sum, a, b);
-  }
-  __m512i total = sums[0];
-  for (int i = 1; i < chains; ++i)
-    total = _mm512_add_epi32(total, sums[i]);
-  return _mm512_reduce_add_epi32(total);
-}
-
 static int64_t addLanes(__m128i v) {
   alignas(16) int32_t lanes[4];
   _mm_store_si128(reinterpret_cast<__m128i *>(lanes), v);
@@ -87,75 +70,47 @@ __attribute__((target("avx2"))) static int64_t addLanes256(__m256i v) {
          addLanes(_mm256_extracti128_si256(v, 1));
 }
 
-__attribute__((target("avx2,avxvnni"))) static int64_t
-dotAvxVnni(int64_t rounds) {
-  __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(-1);
-  __m256i sums[chains];
-  for (__m256i &sum : sums)
-    sum = _mm256_setzero_si256();
-  for (int64_t round = 0; round < rounds; ++round) {
-    BITNET_KEEP(a);
-    for (__m256i &sum : sums)
-      sum = _mm256_dpbusd_avx_epi32(sum, a, b);
+/// A loop of independent chains of sums, each of which `step` continues with
+/// the vectors `a` and `b`; `add` and `reduce` only keep the chains alive.
+#define BITNET_DOT_LOOP(name, features, Vector, set1, zero, keep, step, add,   \
+                        reduce)                                                \
+  __attribute__((target(features))) static int64_t name(int64_t rounds) {      \
+    Vector a = set1(1), b = set1(-1), sums[chains];                            \
+    for (Vector &sum : sums)                                                   \
+      sum = zero();                                                            \
+    for (int64_t round = 0; round < rounds; ++round)                           \
+      for (Vector &sum : sums) {                                               \
+        keep(a);                                                               \
+        sum = step(sum, a, b);                                                 \
+      }                                                                        \
+    Vector total = sums[0];                                                    \
+    for (int i = 1; i < chains; ++i)                                           \
+      total = add(total, sums[i]);                                             \
+    return reduce(total);                                                      \
   }
-  __m256i total = sums[0];
-  for (int i = 1; i < chains; ++i)
-    total = _mm256_add_epi32(total, sums[i]);
-  return addLanes256(total);
-}
+
+BITNET_DOT_LOOP(dotAvx512Vnni, "avx512f,avx512vnni", __m512i, _mm512_set1_epi8,
+                _mm512_setzero_si512, BITNET_KEEP512, _mm512_dpbusd_epi32,
+                _mm512_add_epi32, _mm512_reduce_add_epi32)
+BITNET_DOT_LOOP(dotAvxVnni, "avx2,avxvnni", __m256i, _mm256_set1_epi8,
+                _mm256_setzero_si256, BITNET_KEEP, _mm256_dpbusd_avx_epi32,
+                _mm256_add_epi32, addLanes256)
 
 /// Sums of 16 bits, as kernels keep them for a few steps before widening.
-__attribute__((target("avx2"))) static int64_t dotAvx2(int64_t rounds) {
-  __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(-1);
-  __m256i sums[chains];
-  for (__m256i &sum : sums)
-    sum = _mm256_setzero_si256();
-  for (int64_t round = 0; round < rounds; ++round) {
-    for (__m256i &sum : sums) {
-      BITNET_KEEP(a);
-      sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b));
-    }
-  }
-  __m256i total = sums[0];
-  for (int i = 1; i < chains; ++i)
-    total = _mm256_add_epi16(total, sums[i]);
-  return addLanes256(total);
-}
+#define BITNET_PAIRS512(sum, a, b)                                             \
+  _mm512_add_epi16(sum, _mm512_maddubs_epi16(a, b))
+#define BITNET_PAIRS256(sum, a, b)                                             \
+  _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b))
+#define BITNET_PAIRS128(sum, a, b) _mm_add_epi16(sum, _mm_maddubs_epi16(a, b))
 
-__attribute__((target("avx512f,avx512bw"))) static int64_t
-dotAvx512(int64_t rounds) {
-  __m512i a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(-1);
-  __m512i sums[chains];
-  for (__m512i &sum : sums)
-    sum = _mm512_setzero_si512();
-  for (int64_t round = 0; round < rounds; ++round) {
-    for (__m512i &sum : sums) {
-      BITNET_KEEP512(a);
-      sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(a, b));
-    }
-  }
-  __m512i total = sums[0];
-  for (int i = 1; i < chains; ++i)
-    total = _mm512_add_epi16(total, sums[i]);
-  return _mm512_reduce_add_epi32(total);
-}
-
-__attribute__((target("ssse3"))) static int64_t dotSsse3(int64_t rounds) {
-  __m128i a = _mm_set1_epi8(1), b = _mm_set1_epi8(-1);
-  __m128i sums[chains];
-  for (__m128i &sum : sums)
-    sum = _mm_setzero_si128();
-  for (int64_t round = 0; round < rounds; ++round) {
-    for (__m128i &sum : sums) {
-      BITNET_KEEP(a);
-      sum = _mm_add_epi16(sum, _mm_maddubs_epi16(a, b));
-    }
-  }
-  __m128i total = sums[0];
-  for (int i = 1; i < chains; ++i)
-    total = _mm_add_epi16(total, sums[i]);
-  return addLanes(total);
-}
+BITNET_DOT_LOOP(dotAvx512, "avx512f,avx512bw", __m512i, _mm512_set1_epi8,
+                _mm512_setzero_si512, BITNET_KEEP512, BITNET_PAIRS512,
+                _mm512_add_epi16, _mm512_reduce_add_epi32)
+BITNET_DOT_LOOP(dotAvx2, "avx2", __m256i, _mm256_set1_epi8,
+                _mm256_setzero_si256, BITNET_KEEP, BITNET_PAIRS256,
+                _mm256_add_epi16, addLanes256)
+BITNET_DOT_LOOP(dotSsse3, "ssse3", __m128i, _mm_set1_epi8, _mm_setzero_si128,
+                BITNET_KEEP, BITNET_PAIRS128, _mm_add_epi16, addLanes)
 
 __attribute__((target("avx2"))) static uint64_t sumAvx2(const uint64_t *words,
                                                         size_t count) {
