@@ -9,13 +9,16 @@
 
 #include "cpu.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
   CACHE_LINE = 64,
@@ -23,6 +26,8 @@ enum {
      slept between them would wake too late. */
   SPIN_NANOSECONDS = 50000,
   SPINS_BETWEEN_CLOCKS = 64,
+  /* A sleeper looks again this often, whatever became of its wake-up. */
+  SLEEP_SECONDS = 1,
 };
 
 typedef struct worker {
@@ -37,8 +42,6 @@ typedef struct worker {
   void *context;
   int64_t begin, end;
 
-  pthread_mutex_t mutex;
-  pthread_cond_t wake;
   pthread_t thread;
   struct bn_thread_pool *pool;
 } worker;
@@ -47,11 +50,9 @@ struct bn_thread_pool {
   int32_t threads;
   int32_t started; /* workers that run */
   int64_t spin_nanoseconds;
-  atomic_bool busy;                       /* a loop is running */
-  alignas(CACHE_LINE) atomic_int pending; /* workers that still run it */
-  atomic_bool waiting;                    /* the caller sleeps until none is */
-  pthread_mutex_t mutex;
-  pthread_cond_t done;
+  atomic_bool busy;                        /* a loop is running */
+  alignas(CACHE_LINE) atomic_uint pending; /* workers that still run it */
+  atomic_bool waiting;                     /* the caller sleeps until none is */
   worker workers[];
 };
 
@@ -67,6 +68,17 @@ static int64_t now_nanoseconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Sleeps until `word` is woken, unless it holds another value than `value`
+   already. May return early. */
+static void sleep_on(atomic_uint *word, unsigned value) {
+  struct timespec timeout = {.tv_sec = SLEEP_SECONDS};
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &timeout, NULL, 0);
+}
+
+static void wake(atomic_uint *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static bool has_new_job(worker *self, unsigned seen) {
@@ -89,14 +101,11 @@ static void await_job(worker *self, unsigned seen) {
       }
     while (now_nanoseconds() < deadline);
   }
-  /* Either this sees the new job, or who hands it out sees `sleeping` and takes
-     the mutex to signal. */
-  pthread_mutex_lock(&self->mutex);
+  /* Either this sees the new job, or who hands it out sees `sleeping`. */
   atomic_store(&self->sleeping, true);
   while (!has_new_job(self, seen))
-    pthread_cond_wait(&self->wake, &self->mutex);
+    sleep_on(&self->jobs, seen);
   atomic_store(&self->sleeping, false);
-  pthread_mutex_unlock(&self->mutex);
 }
 
 /* Takes job `number` of the worker, unless it is taken. */
@@ -112,19 +121,13 @@ static void hand_out(worker *to, bn_task_fn task, void *context, int64_t begin,
   to->begin = begin;
   to->end = end;
   atomic_fetch_add(&to->jobs, 1);
-  if (!atomic_load(&to->sleeping))
-    return;
-  pthread_mutex_lock(&to->mutex);
-  pthread_cond_signal(&to->wake);
-  pthread_mutex_unlock(&to->mutex);
+  if (atomic_load(&to->sleeping))
+    wake(&to->jobs);
 }
 
 static void finish_job(bn_thread_pool *pool) {
-  if (atomic_fetch_sub(&pool->pending, 1) != 1 || !atomic_load(&pool->waiting))
-    return;
-  pthread_mutex_lock(&pool->mutex);
-  pthread_cond_signal(&pool->done);
-  pthread_mutex_unlock(&pool->mutex);
+  if (atomic_fetch_sub(&pool->pending, 1) == 1 && atomic_load(&pool->waiting))
+    wake(&pool->pending);
 }
 
 static void await_finish(bn_thread_pool *pool) {
@@ -138,12 +141,10 @@ static void await_finish(bn_thread_pool *pool) {
       }
     while (now_nanoseconds() < deadline);
   }
-  pthread_mutex_lock(&pool->mutex);
   atomic_store(&pool->waiting, true);
-  while (!is_finished(pool))
-    pthread_cond_wait(&pool->done, &pool->mutex);
+  for (unsigned left; (left = atomic_load(&pool->pending)) != 0;)
+    sleep_on(&pool->pending, left);
   atomic_store(&pool->waiting, false);
-  pthread_mutex_unlock(&pool->mutex);
 }
 
 static void *run_worker(void *argument) {
@@ -165,13 +166,7 @@ static bool start_worker(bn_thread_pool *pool, worker *self) {
   atomic_init(&self->taken, 0);
   atomic_init(&self->sleeping, false);
   self->pool = pool;
-  pthread_mutex_init(&self->mutex, NULL);
-  pthread_cond_init(&self->wake, NULL);
-  if (pthread_create(&self->thread, NULL, run_worker, self) == 0)
-    return true;
-  pthread_cond_destroy(&self->wake);
-  pthread_mutex_destroy(&self->mutex);
-  return false;
+  return pthread_create(&self->thread, NULL, run_worker, self) == 0;
 }
 
 bn_thread_pool *bn_thread_pool_create(int32_t threads) {
@@ -188,8 +183,6 @@ bn_thread_pool *bn_thread_pool_create(int32_t threads) {
   atomic_init(&pool->busy, false);
   atomic_init(&pool->pending, 0);
   atomic_init(&pool->waiting, false);
-  pthread_mutex_init(&pool->mutex, NULL);
-  pthread_cond_init(&pool->done, NULL);
   for (; pool->started < threads - 1; ++pool->started)
     if (!start_worker(pool, &pool->workers[pool->started])) {
       bn_thread_pool_destroy(pool);
@@ -203,13 +196,8 @@ void bn_thread_pool_destroy(bn_thread_pool *pool) {
     return;
   for (int32_t i = 0; i < pool->started; ++i)
     hand_out(&pool->workers[i], NULL, NULL, 0, 0);
-  for (int32_t i = 0; i < pool->started; ++i) {
+  for (int32_t i = 0; i < pool->started; ++i)
     pthread_join(pool->workers[i].thread, NULL);
-    pthread_cond_destroy(&pool->workers[i].wake);
-    pthread_mutex_destroy(&pool->workers[i].mutex);
-  }
-  pthread_cond_destroy(&pool->done);
-  pthread_mutex_destroy(&pool->mutex);
   free(pool);
 }
 
@@ -240,7 +228,7 @@ void bn_thread_pool_run(bn_thread_pool *pool, bn_task_fn task, void *context,
     task(context, 0, count);
     return;
   }
-  atomic_store(&pool->pending, (int)parts - 1);
+  atomic_store(&pool->pending, (unsigned)parts - 1);
   for (int64_t i = 1; i < parts; ++i)
     hand_out(&pool->workers[i - 1], task, context, part_begin(count, parts, i),
              part_begin(count, parts, i + 1));
