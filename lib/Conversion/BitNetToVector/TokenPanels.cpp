@@ -172,7 +172,7 @@ private:
   }
 
   /// Of unpacked codes, which the nearest cache holds beside activations.
-  static constexpr int64_t codeBytes = 32768;
+  static constexpr int64_t codeBytes = 24576;
 
   KernelBuilder &b;
   const LowBitMatmul &matmul;
