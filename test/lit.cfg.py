@@ -66,7 +66,7 @@ def cpu_features():
     except OSError:
         return set()
     flags = set(lines[0].split(":", 1)[1].split()) if lines else set()
-    spelling = {"avx2": "avx2", "fma": "fma", "avx_vnni": "avxvnni", "avx512_vnni": "avx512vnni"}
+    spelling = {"avx2": "avx2", "fma": "fma", "avx_vnni": "avxvnni", "avx512_vnni": "avx512vnni", "avx512_vbmi": "avx512vbmi"}
     return {name for flag, name in spelling.items() if flag in flags}
 
 

@@ -78,7 +78,8 @@ private:
     auto layer = LinearOp::create(
         builder, loc, TypeRange(y), main.getArgument(2 * i), weight, one,
         /*step=*/one, /*sum=*/main.getArgument(2 * i + 1), /*bias=*/Value(),
-        /*prepared=*/Value(), empty, Activation::None, Lowering::Auto,
+        /*factor=*/Value(), /*addend=*/Value(), /*prepared=*/Value(), empty,
+        Activation::None, Lowering::Auto,
         /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
         /*columns=*/IntegerAttr(), magnitude,
         /*token_blocks=*/ArrayRef<int64_t>());

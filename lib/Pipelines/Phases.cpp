@@ -93,6 +93,7 @@ LoopsOptions bitnet::getLoopsOptions(bool forDevice) {
     return options;
   }
   options.prepareKernels = [](OpPassManager &manager) {
+    manager.addPass(createFuseNorms());
     manager.addPass(createPrepareActivations());
   };
   options.lowerKernels = [](OpPassManager &manager) {
@@ -111,6 +112,7 @@ void bitnet::buildPackedPhase(OpPassManager &manager,
   manager.addPass(createDeriveEntries(derived));
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createFuseRescale());
+  manager.addPass(createFuseOperands());
   LayoutOptions layout;
   layout.lowering = options.lowering;
   layout.ternaryPacking = options.ternaryPacking;

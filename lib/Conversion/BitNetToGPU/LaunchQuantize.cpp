@@ -103,6 +103,9 @@ private:
 } // namespace
 
 LogicalResult bitnet::launchQuantize(LaunchBuilder &b, QuantizeOp op) {
+  if (op.getNorm())
+    return op.emitOpError("has a norm; expected a bitnet.norm of its own on "
+                          "devices");
   QuantizeLaunch(b, op).run();
   return success();
 }

@@ -57,7 +57,12 @@ void MatmulEpilogue::store(Value total, Value own, Value token, Value output) {
     value = b.create<arith::MulFOp>(value, loadOutput(op.scale, output));
   if (op.bias)
     value = b.create<arith::AddFOp>(value, loadOutput(op.bias, output));
-  b.store(activate(value), op.output, {token, output});
+  value = activate(value);
+  if (op.factor)
+    value = b.create<arith::MulFOp>(value, b.load(op.factor, {token, output}));
+  if (op.addend)
+    value = b.create<arith::AddFOp>(value, b.load(op.addend, {token, output}));
+  b.store(value, op.output, {token, output});
 }
 
 Value MatmulEpilogue::loadOutput(Value memref, Value output) {

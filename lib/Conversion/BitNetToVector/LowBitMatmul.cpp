@@ -13,7 +13,8 @@ using namespace bitnet;
 LowBitMatmul::LowBitMatmul(LinearOp op)
     : op(op), lhs(op.getLhs()), weight(op.getWeight()),
       prepared(op.getPrepared()), scale(op.getScale()), step(op.getStep()),
-      sum(op.getSum()), bias(op.getBias()), output(op.getOutput()),
+      sum(op.getSum()), bias(op.getBias()), factor(op.getFactor()),
+      addend(op.getAddend()), output(op.getOutput()),
       activation(op.getActivation()), packing(op.getPacking()),
       lowering(op.getLowering()), magnitude(op.getMagnitude()),
       tokenBlocks(op.getTokenBlocks()), n(op.getN()), k(op.getK()) {}

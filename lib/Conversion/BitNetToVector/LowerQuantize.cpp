@@ -5,7 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "NormArithmetic.h"
 #include "QuantizerArithmetic.h"
+
+#include <optional>
 
 using namespace mlir;
 using namespace bitnet;
@@ -17,11 +20,16 @@ class QuantizeLowering {
 public:
   QuantizeLowering(KernelBuilder &b, QuantizeOp op)
       : b(b), op(op), quantizer(b, op), rows(b.dim(op.getInput(), 0)),
-        columns(b.dim(op.getInput(), 1)) {}
+        columns(b.dim(op.getInput(), 1)) {
+    if (op.getNorm())
+      norm.emplace(b, op);
+  }
 
   void run() {
     if (op.getGranularity() == Granularity::Token)
       return b.parallel(rows, [&](Value m) {
+        if (norm)
+          norm->start(m);
         Value absmax = quantizer.clamp(absmaxOfRow(m, b.i32(0)));
         b.store(quantizer.step(absmax), op.getSteps(), m);
         quantizeRow(m, absmax);
@@ -36,7 +44,11 @@ public:
   }
 
 private:
+  /// A norm is computed twice, for the step and for the integers: it costs no
+  /// more than storing and loading what it is would.
   Value input(Value m, Value k) {
+    if (norm)
+      return norm->at(k);
     return b.toFloat(b.load(op.getInput(), {m, k}));
   }
 
@@ -67,6 +79,7 @@ private:
   KernelBuilder &b;
   QuantizeOp op;
   QuantizerArithmetic quantizer;
+  std::optional<NormArithmetic> norm;
   Value rows, columns;
 };
 

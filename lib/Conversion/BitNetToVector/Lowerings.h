@@ -89,7 +89,7 @@ struct LowBitMatmul {
   explicit LowBitMatmul(MatmulOp op);
 
   mlir::Operation *op;
-  Value lhs, weight, prepared, scale, step, sum, bias, output;
+  Value lhs, weight, prepared, scale, step, sum, bias, factor, addend, output;
   Activation activation = Activation::None;
   std::optional<PackingAttr> packing;
   Lowering lowering;
@@ -185,12 +185,6 @@ llvm::SmallVector<Value> emitFloatDots(KernelBuilder &b, const FloatDots &dots,
 /// op cannot be lowered as it stands.
 mlir::LogicalResult lowerQuantize(KernelBuilder &builder, QuantizeOp op);
 mlir::LogicalResult lowerNorm(KernelBuilder &builder, NormOp op);
-using SumOverRow = llvm::function_ref<Value(llvm::function_ref<Value(Value)>)>;
-using EachOfRow = llvm::function_ref<void(llvm::function_ref<void(Value)>)>;
-/// Row `m` of a norm, on any target: `sum` adds up a term of the row's columns,
-/// of which there are `count` (f32), and `each` visits them.
-void emitNormRow(KernelBuilder &builder, NormOp op, Value m, Value count,
-                 SumOverRow sum, EachOfRow each);
 mlir::LogicalResult lowerRotary(KernelBuilder &builder, RotaryOp op);
 mlir::LogicalResult lowerCacheUpdate(KernelBuilder &builder, CacheUpdateOp op);
 mlir::LogicalResult lowerAttention(KernelBuilder &builder, AttentionOp op,

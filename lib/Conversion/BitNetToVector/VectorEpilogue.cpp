@@ -55,6 +55,10 @@ void VectorEpilogue::storeColumn(ArrayRef<Value> column, Value first,
     if (bias)
       value = b.create<arith::AddFOp>(value, bias);
     value = activate(value);
+    if (op.factor)
+      value = b.create<arith::MulFOp>(value, load(op.factor, {m, first}, mask));
+    if (op.addend)
+      value = b.create<arith::AddFOp>(value, load(op.addend, {m, first}, mask));
     if (mask)
       b.create<vector::MaskedStoreOp>(op.output, ValueRange{m, first}, mask,
                                       value);
@@ -82,6 +86,10 @@ Value VectorEpilogue::loadOutputs(Value memref, Value group, Value first,
   if (group && op.n % op.packing->getRows())
     mask = b.create<vector::CreateMaskOp>(b.vectorType(lanes, b.getI1Type()),
                                           ValueRange{clampedLeft(first)});
+  return load(memref, indices, mask);
+}
+
+Value VectorEpilogue::load(Value memref, ValueRange indices, Value mask) {
   if (!mask)
     return b.loadVector(memref, indices, lanes);
   Value zero = b.zeroVector(lanes, b.getF32Type());

@@ -30,6 +30,7 @@ public:
 private:
   void storeColumn(llvm::ArrayRef<Value> column, Value first, Value token,
                    Value mask);
+  Value load(Value memref, mlir::ValueRange indices, Value mask);
   Value clampedLeft(Value first);
   Value activate(Value value);
 

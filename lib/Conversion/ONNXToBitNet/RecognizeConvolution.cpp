@@ -385,10 +385,11 @@ Activations RecognizeConvolution::quantize(OpBuilder &b, Location loc,
   Value sums = makeEmpty(b, loc, {extents[0]}, b.getI32Type());
   auto op = QuantizeOp::create(
       b, loc, TypeRange{values.getType(), steps.getType(), sums.getType()},
-      rows, values, steps, sums, Granularity::Tensor, quantizer.scaling,
+      rows, /*weight=*/Value(), /*bias=*/Value(), values, steps, sums,
+      Granularity::Tensor, quantizer.scaling,
       APFloat(static_cast<float>(quantizer.bound)),
       APFloat(static_cast<float>(quantizer.absmax.epsilon)), quantizer.qmin,
-      quantizer.qmax);
+      quantizer.qmax, /*norm=*/NormKindAttr(), /*norm_epsilon=*/FloatAttr());
   auto type = cast<RankedTensorType>(
       getTensorType(quantizer.input()).clone(b.getI8Type()));
   Activations result;

@@ -122,7 +122,8 @@ static Value makeLinear(OpBuilder &builder, Location loc, Value input,
   auto linear = LinearOp::create(
       builder, loc, empty.getType(), rows, weight.weight, weight.scale,
       /*step=*/Value(), /*sum=*/Value(), /*bias=*/Value(),
-      /*prepared=*/Value(), empty, Activation::None, Lowering::Auto,
+      /*factor=*/Value(), /*addend=*/Value(), /*prepared=*/Value(), empty,
+      Activation::None, Lowering::Auto,
       /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
       /*columns=*/IntegerAttr(), /*magnitude=*/IntegerAttr());
   return expandRows(builder, loc, linear.getResult(), input, type);

@@ -160,10 +160,11 @@ QuantizeOp RecognizeQuantization::getQuantize(const Quantizer &quantizer,
   return QuantizeOp::create(
       builder, loc,
       TypeRange{values.getType(), steps.getType(), sums.getType()}, rows,
-      values, steps, sums, quantizer.absmax.granularity, quantizer.scaling,
+      /*weight=*/Value(), /*bias=*/Value(), values, steps, sums,
+      quantizer.absmax.granularity, quantizer.scaling,
       APFloat(static_cast<float>(quantizer.bound)),
       APFloat(static_cast<float>(quantizer.absmax.epsilon)), quantizer.qmin,
-      quantizer.qmax);
+      quantizer.qmax, /*norm=*/NormKindAttr(), /*norm_epsilon=*/FloatAttr());
 }
 
 /// Whole numbers as integers, and the sums of their rows.

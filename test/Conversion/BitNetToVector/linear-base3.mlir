@@ -27,7 +27,7 @@ module attributes {bitnet.target = #bitnet.target<"vbmi", triple = "x86_64-unkno
   // Many tokens: codes are unpacked once, five steps a block.
   // CHECK-LABEL: func.func @prefill
   // CHECK: llvm.call_intrinsic "llvm.x86.avx512.permvar.qi.512"
-  // CHECK: vector.store {{.*}} : memref<32000xi8>, vector<64xi8>
+  // CHECK: vector.store {{.*}} : memref<24320xi8>, vector<64xi8>
   // CHECK: scf.for
   // CHECK-NOT: arith.minui
   // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"

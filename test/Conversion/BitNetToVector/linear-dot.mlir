@@ -20,11 +20,11 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
 
   // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
   // CHECK-LABEL: func.func @prefill
-  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<32768xi8>
+  // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<24576xi8>
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<18x64xi32>
   // CHECK: memref.prefetch
   // CHECK: arith.shrui
-  // CHECK: vector.store {{.*}} : memref<32768xi8>, vector<64xi8>
+  // CHECK: vector.store {{.*}} : memref<24576xi8>, vector<64xi8>
   // CHECK: scf.for
   // CHECK-NOT: arith.shrui
   // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"

@@ -20,10 +20,11 @@ TYPES = {"unit": np.int8, "sign": np.int8, "i8": np.int8, "i16": np.int16, "f32"
 class Matmul:
     """One layer. `activations` is an element type, or what is known of an i8:
     `unit` in {-1, 0, 1}, `sign` in {-1, 1}. `extreme` is +1 or -1 for weights and
-    activations of the largest magnitude that give the largest or least sums."""
+    activations of the largest magnitude that give the largest or least sums. A `gated`
+    one is multiplied by a tensor, and another is added."""
 
-    def __init__(self, name, rows, columns, binary=False, activations="i8", groups=1, extreme=0, op="linear"):
-        self.name, self.activations, self.extreme, self.op = name, activations, extreme, op
+    def __init__(self, name, rows, columns, binary=False, activations="i8", groups=1, extreme=0, op="linear", gated=False):
+        self.name, self.activations, self.extreme, self.op, self.gated = name, activations, extreme, op, gated
         self.shape, self.binary = (rows, columns), binary
         random = np.random.default_rng(rows * columns + groups)
         self.weights = random.choice([-1, 1] if binary else [-1, 0, 1], self.shape).astype(np.int8)
@@ -47,6 +48,9 @@ class Matmul:
             if self.activations != "f32":
                 step, sums = module.splat(1), module.argument(f"m{self.name}", (m,), "i32")
                 clauses = f"quantized({step[0]}, {sums[0]} : {step[1]}, {sums[1]})"
+            if self.gated:
+                factor, addend = (module.argument(f"{kind}{self.name}", (m, rows), "f32") for kind in "fa")
+                clauses += f" times({factor[0]} : {factor[1]}) plus({addend[0]} : {addend[1]})"
             y = module.op("linear", [x, w, scale], [module.empty((m, rows), "f32", x)], attributes, clauses)[0]
         module.result(f"y{self.name}", y)
 
@@ -67,6 +71,9 @@ class Matmul:
         groups = self.scales.shape[1]
         parts = zip(np.split(x, groups, 1), np.split(self.weights, groups, 1), self.scales.T)
         y = sum(reference.matmul(a, w) * scale for a, w, scale in parts)
+        if self.gated:
+            inputs |= {f"{kind}{self.name}": random.integers(-3, 4, y.shape).astype(np.float32) for kind in "fa"}
+            y = y * inputs[f"f{self.name}"] + inputs[f"a{self.name}"]
         is_sum = self.op == "matmul" and self.activations != "f32"
         return inputs, {f"y{self.name}": (y.astype(np.int32 if is_sum else np.float32), 0)}
 
@@ -88,6 +95,7 @@ def cases(full):
             add(65, 333, binary, extreme=extreme, op="matmul")
         add(3, 65536, binary, "sign", extreme=1)
         add(72, 256, binary, "i8", groups=4)
+        add(65, 48, binary, gated=True)
         add(72, 128, binary, "unit", groups=8)
         add(65, 100, binary, "sign", op="matmul")
         if full:
@@ -98,6 +106,8 @@ def cases(full):
         add(72, 128, binary, "f32", groups=8)
         add(33, 50, binary, "f32", op="matmul")
     add(33, 50, False, "i16")
+    add(64, 32, False, "i16", gated=True)
+    add(40, 64, False, "f32", groups=2, gated=True)
     # Groups of scales that blocks of every packing divide.
     add(72, 320, groups=4)
     add(72, 320, False, "f32", groups=4)

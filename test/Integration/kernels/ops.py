@@ -78,6 +78,28 @@ def quantize_cases(module, random, tokens, width, dynamic):
                 )
 
 
+def normed_quantize_cases(module, random, tokens, width, dynamic):
+    """Of rows whose statistics are exact, so that the integers are."""
+    if width % 2:
+        return
+    x = random.permuted(np.tile(np.float32([-1, 1]), (tokens, width // 2)), axis=1)
+    w, b = (random.integers(-8, 9, width).astype(np.float32) for _ in range(2))
+    for kind, clauses, more, y in (
+        ("rms", "", [], x), ("layer", "weight(@1 : #1)", [w], x * w), ("rms", "weight(@1 : #1) bias(@2 : #2)", [w, b], x * w + b),
+    ):  # fmt: skip
+        absmax = np.maximum(np.abs(y).max(1, keepdims=True), np.float32(1e-5))
+        q = np.clip(np.rint(scale(y, absmax, 127, "reciprocal_multiply")), -128, 127)
+        step = (absmax[:, 0] / np.float32(127)).astype(np.float32)
+        inputs = [x] if dynamic else [x, *more]
+        if dynamic and more:
+            continue
+        module.case(
+            "quantize", inputs, [(q.astype(np.int8), 0), (step, 1e-6), (q.sum(1).astype(np.int32), 0)],
+            f"bound = 127.0 : f32, epsilon = 1.0e-5 : f32, qmin = -128 : i64, qmax = 127 : i64, "
+            f"norm = #bitnet.norm_kind<{kind}>, norm_epsilon = 0.0 : f32", clauses, dynamic,
+        )  # fmt: skip
+
+
 def norm_cases(module, random, tokens, width, dynamic):
     x, w, b = (random.standard_normal(s).astype(np.float32) for s in ((tokens, width), width, width))
     wide = x.astype(np.float64)
@@ -209,6 +231,7 @@ def cases(full):
         for dynamic in ((), (0,)):
             quantize_cases(result, random, tokens, width, dynamic)
             norm_cases(result, random, tokens, width, dynamic)
+            normed_quantize_cases(result, random, tokens, width, dynamic)
     for tokens, depth in ((1, 64), (5, 6)):
         rotary_cases(result, random, tokens, depth)
     for tokens, depth, keys in ((1, 64, 200), (5, 40, 7), (3, 33, 65), (2, 128, 64)):

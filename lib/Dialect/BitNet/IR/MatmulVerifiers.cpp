@@ -35,6 +35,28 @@ static LogicalResult verifyQuantizedRange(QuantizeOp op, Type element,
   return success();
 }
 
+/// Checks what belongs to a norm.
+static LogicalResult verifyQuantizedNorm(QuantizeOp op, int64_t columns) {
+  if (!op.getNorm()) {
+    if (op.getWeight() || op.getBias() || op.getNormEpsilon())
+      return op.emitOpError("has a weight, a bias or norm_epsilon; expected "
+                            "them beside norm only");
+    return success();
+  }
+  if (!op.getNormEpsilon())
+    return op.emitOpError("needs norm_epsilon beside norm");
+  if (op.getGranularity() != Granularity::Token)
+    return op.emitOpError("has a norm; expected granularity token");
+  auto fits = [&](StringRef name, Value operand) {
+    return success(!operand ||
+                   succeeded(OperandCheck(op, name, operand)
+                                 .isVector(columns, /*broadcasts=*/false)));
+  };
+  return all(
+      {fits("weight", op.getWeight()), fits("bias", op.getBias()),
+       verifyFiniteNonNegative(op, "norm_epsilon", *op.getNormEpsilon())});
+}
+
 LogicalResult QuantizeOp::verify() {
   if (failed(verifySemantics(*this)))
     return failure();
@@ -59,6 +81,8 @@ LogicalResult QuantizeOp::verify() {
   if (!bound.isFinite() || bound.isNegative() || bound.isZero())
     return emitOpError("attribute 'bound' must be finite and positive");
   if (failed(verifyFiniteNonNegative(*this, "epsilon", getEpsilon())))
+    return failure();
+  if (failed(verifyQuantizedNorm(*this, columns)))
     return failure();
   return verifyQuantizedRange(*this, values.element(), columns);
 }
@@ -276,5 +300,13 @@ LogicalResult LinearOp::verify() {
                               .isVector(getN(), /*broadcasts=*/false)))
     return failure();
   OperandCheck output(*this, "output", getOutput());
-  return all({output.isF32(), output.hasShape({rows, getN()})});
+  if (failed(output.isF32()) || failed(output.hasShape({rows, getN()})))
+    return failure();
+  auto fits = [&](StringRef name, Value operand) {
+    if (!operand)
+      return success();
+    OperandCheck check(*this, name, operand);
+    return all({check.isF32(), check.hasShape({rows, getN()})});
+  };
+  return all({fits("factor", getFactor()), fits("addend", getAddend())});
 }

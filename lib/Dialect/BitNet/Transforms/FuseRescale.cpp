@@ -39,8 +39,10 @@ struct FuseMatmulRescale : public OpRewritePattern<RescaleOp> {
         rewriter, rescale.getLoc(), rescale.getResult().getType(),
         matmul.getLhs(), matmul.getWeight(), rescale.getScale(),
         rescale.getStep(), quantize.getResults()[2], /*bias=*/Value(),
-        /*prepared=*/Value(), rescale.getOutput(), Activation::None,
-        Lowering::Auto, /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
+        /*factor=*/Value(),
+        /*addend=*/Value(), /*prepared=*/Value(), rescale.getOutput(),
+        Activation::None, Lowering::Auto, /*packing=*/PackingAttr(),
+        /*rows=*/IntegerAttr(),
         /*columns=*/IntegerAttr(), matmul.getMagnitudeAttr());
     rewriter.replaceOp(rescale, linear.getResult());
     ++fused;

@@ -267,6 +267,62 @@ func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf
 
 // -----
 
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>, %g: tensor<1x2xf32>) {
+  // expected-error @+1 {{operand 'factor' of type 'tensor<1x2xf32>' must have extent 4 in dimension 0}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) times(%g : tensor<1x2xf32>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %o: tensor<4x2xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>, %g: tensor<4x2xf16>) {
+  // expected-error @+1 {{operand 'addend' of type 'tensor<4x2xf16>' must have elements of type f32}}
+  %0 = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>) quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) plus(%g : tensor<4x2xf16>) outs(%o : tensor<4x2xf32>) {} -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>, %w: tensor<6xf32>) {
+  // expected-error @+1 {{expected them beside norm only}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) weight(%w : tensor<6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>, %w: tensor<6xf32>) {
+  // expected-error @+1 {{needs norm_epsilon beside norm}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) weight(%w : tensor<6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<rms>} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<1xf32>, %2: tensor<4xi32>, %w: tensor<6xf32>) {
+  // expected-error @+1 {{has a norm; expected granularity token}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) weight(%w : tensor<6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<1xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<rms>, norm_epsilon = 0.0 : f32, granularity = #bitnet.granularity<tensor>} -> tensor<4x6xi8>, tensor<1xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>, %w: tensor<5xf32>) {
+  // expected-error @+1 {{operand 'weight' of type 'tensor<5xf32>' must have extent 6 in dimension 0}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) weight(%w : tensor<5xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<rms>, norm_epsilon = 0.0 : f32} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x6xf32>, %0: tensor<4x6xi8>, %1: tensor<4xf32>, %2: tensor<4xi32>, %w: tensor<6xf32>) {
+  // expected-error @+1 {{attribute 'norm_epsilon' must be finite and not negative}}
+  %q:3 = bitnet.quantize ins(%x : tensor<4x6xf32>) weight(%w : tensor<6xf32>) outs(%0, %1, %2 : tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>) {bound = 127.0 : f32, epsilon = 0.0 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<rms>, norm_epsilon = -1.0 : f32} -> tensor<4x6xi8>, tensor<4xf32>, tensor<4xi32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<7xf32>) {
   // expected-error @+1 {{operand 'weight' of type 'tensor<7xf32>' must have extent 8 in dimension 0}}
   %0 = bitnet.norm ins(%x : tensor<4x8xf32>) weight(%w : tensor<7xf32>) outs(%x : tensor<4x8xf32>) {kind = #bitnet.norm_kind<rms>, epsilon = 1.0e-5 : f32} -> tensor<4x8xf32>

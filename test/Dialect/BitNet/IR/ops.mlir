@@ -60,6 +60,9 @@ func.func @linear(%q: tensor<?x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tenso
   %2 = bitnet.linear ins(%q, %w, %s : tensor<?x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>)
       quantized(%step, %sum : tensor<?xf32>, tensor<?xi32>) bias(%bias : tensor<2xf32>)
       outs(%out : tensor<?x2xf32>) {activation = #bitnet.activation<relu_squared>} -> tensor<?x2xf32>
+  // CHECK: bitnet.linear ins({{.*}}) quantized({{.*}}) times(%{{.*}} : tensor<?x2xf32>) plus(%{{.*}} : tensor<?x2xf32>) outs({{.*}})
+  %g = bitnet.linear ins(%q, %w, %s : tensor<?x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>)
+      quantized(%step, %sum : tensor<?xf32>, tensor<?xi32>) times(%2 : tensor<?x2xf32>) plus(%2 : tensor<?x2xf32>) outs(%2 : tensor<?x2xf32>) -> tensor<?x2xf32>
   // CHECK: bitnet.linear ins({{.*}} : tensor<?x6xf32>, tensor<2x6x!bitnet.ternary>, tensor<2x3xf32>) outs(
   %3 = bitnet.linear ins(%x, %w, %groups : tensor<?x6xf32>, tensor<2x6x!bitnet.ternary>, tensor<2x3xf32>)
       outs(%out : tensor<?x2xf32>) -> tensor<?x2xf32>
@@ -100,6 +103,15 @@ func.func @block(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %q: tensor<1x6x4x8xf32>
   // CHECK: bitnet.norm ins(%{{.*}} : tensor<4x8xf32>) bias(%{{.*}} : tensor<8xf32>) outs(
   %1 = bitnet.norm ins(%x : tensor<4x8xf32>) bias(%w : tensor<8xf32>) outs(%x : tensor<4x8xf32>)
       {kind = #bitnet.norm_kind<layer>, epsilon = 1.0e-5 : f32} -> tensor<4x8xf32>
+  %v = tensor.empty() : tensor<4x8xi8>
+  %u = tensor.empty() : tensor<4xi32>
+  %d = tensor.empty() : tensor<4xf32>
+  // CHECK: bitnet.quantize ins(%{{.*}} : tensor<4x8xf32>) weight(%{{.*}} : tensor<8xf32>) bias(%{{.*}} : tensor<8xf32>) outs(
+  // CHECK-SAME: norm = #bitnet.norm_kind<layer>, norm_epsilon = 9.99999974E-6 : f32
+  %n:3 = bitnet.quantize ins(%x : tensor<4x8xf32>) weight(%w : tensor<8xf32>) bias(%w : tensor<8xf32>)
+      outs(%v, %d, %u : tensor<4x8xi8>, tensor<4xf32>, tensor<4xi32>)
+      {bound = 127.0 : f32, epsilon = 1.0e-5 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<layer>, norm_epsilon = 1.0e-5 : f32}
+      -> tensor<4x8xi8>, tensor<4xf32>, tensor<4xi32>
   // CHECK: bitnet.rotary ins(
   %2 = bitnet.rotary ins(%q, %t, %t : tensor<1x6x4x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>)
       outs(%q : tensor<1x6x4x8xf32>) -> tensor<1x6x4x8xf32>

@@ -80,7 +80,7 @@ def BitNet_ArchiveOp : BitNet_Op<"archive", [Pure]> {
 // Quantised linear layers
 //===----------------------------------------------------------------------===//
 
-def BitNet_QuantizeOp : BitNet_DPSOp<"quantize"> {
+def BitNet_QuantizeOp : BitNet_DPSOp<"quantize", [AttrSizedOperandSegments]> {
   let summary = "absmax quantisation of activations";
   let description = [{
     Quantises `[M, K]` floats. With `a` the largest magnitude of a token (a row) or
@@ -95,6 +95,9 @@ def BitNet_QuantizeOp : BitNet_DPSOp<"quantize"> {
     K on being zero (the layout phase pads them); step `[M]`, or `[1]` for
     granularity `tensor`; sum `[M]` of i32.
 
+    With `norm`, what is quantised is a norm of the rows of x, as bitnet.norm
+    defines it, with `norm_epsilon`, `weight` and `bias`: each token in one pass.
+
     ```mlir
     %q:3 = bitnet.quantize ins(%x : tensor<4x384xf32>)
         outs(%0, %1, %2 : tensor<4x384xi8>, tensor<4xf32>, tensor<4xi32>)
@@ -103,19 +106,24 @@ def BitNet_QuantizeOp : BitNet_DPSOp<"quantize"> {
     ```
   }];
   let arguments = (ins
-    BitNet_Shaped:$input, BitNet_Shaped:$values, BitNet_Shaped:$steps,
-    BitNet_Shaped:$sums, DefaultValuedAttr<BitNet_GranularityAttr, "Granularity::Token">:$granularity,
+    BitNet_Shaped:$input, Optional<BitNet_Shaped>:$weight,
+    Optional<BitNet_Shaped>:$bias, BitNet_Shaped:$values,
+    BitNet_Shaped:$steps, BitNet_Shaped:$sums,
+    DefaultValuedAttr<BitNet_GranularityAttr, "Granularity::Token">:$granularity,
     DefaultValuedAttr<BitNet_ScalingAttr, "Scaling::ReciprocalMultiply">:$scaling,
-    F32Attr:$bound, F32Attr:$epsilon, I64Attr:$qmin, I64Attr:$qmax);
+    F32Attr:$bound, F32Attr:$epsilon, I64Attr:$qmin, I64Attr:$qmax,
+    OptionalAttr<BitNet_NormKindAttr>:$norm, OptionalAttr<F32Attr>:$norm_epsilon);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)`
+    (`weight` `(` $weight^ `:` type($weight) `)`)? (`bias` `(` $bias^ `:` type($bias) `)`)?
     `outs` `(` $values `,` $steps `,` $sums `:` type($values) `,` type($steps) `,` type($sums) `)`
     attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() {
-      return ::mlir::MutableOperandRange(getOperation(), 1, 3);
+      return ::mlir::MutableOperandRange(
+          getOperation(), getValuesMutable().getOperandNumber(), 3);
     }
   }];
 }
@@ -227,14 +235,15 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
     Matmul, rescale, bias and activation function in one:
 
         out[m, n] = f(sum over k of lhs[m, k] * weight[n, k] * scale[n, k / group]
-                      * step[m] + bias[n])
+                      * step[m] + bias[n]) * factor[m, n] + addend[m, n]
 
     `lhs` is `[M, K']` as bitnet.quantize gives it (integers, with `step` and
     `sum`), or `[M, K]` floats without `step` and `sum` (weight-only). `weight` is
     `[N, K]`, or its packed bytes once the layout phase chose `packing` (then
     `columns` holds K, N is `rows`, and float activations have whole blocks of
     columns). `scale` is `[1]`, `[N]`, or `[N, K / group]` (`[K / group, N]` beside
-    packed weights) where a row's scale changes along K. Sums of integers are exact within a group.
+    packed weights) where a row's scale changes along K. `bias`, `factor` (a gate, say) and
+    `addend` (a residual) may be absent. Sums of integers are exact within a group.
 
     `magnitude` says that no element of an integer `lhs` exceeds it: the layout
     phase sets it where the quantiser's range is {-1, 0, 1}, which `popcount` needs.
@@ -251,7 +260,8 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
   let arguments = (ins
     BitNet_Shaped:$lhs, BitNet_Shaped:$weight, BitNet_Shaped:$scale,
     Optional<BitNet_Shaped>:$step, Optional<BitNet_Shaped>:$sum,
-    Optional<BitNet_Shaped>:$bias, Optional<BitNet_Shaped>:$prepared,
+    Optional<BitNet_Shaped>:$bias, Optional<BitNet_Shaped>:$factor,
+    Optional<BitNet_Shaped>:$addend, Optional<BitNet_Shaped>:$prepared,
     BitNet_Shaped:$output,
     DefaultValuedAttr<BitNet_ActivationAttr, "Activation::None">:$activation,
     DefaultValuedAttr<BitNet_LoweringAttr, "Lowering::Auto">:$lowering,
@@ -263,6 +273,7 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
     `ins` `(` $lhs `,` $weight `,` $scale `:` type($lhs) `,` type($weight) `,` type($scale) `)`
     (`quantized` `(` $step^ `,` $sum `:` type($step) `,` type($sum) `)`)?
     (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`times` `(` $factor^ `:` type($factor) `)`)? (`plus` `(` $addend^ `:` type($addend) `)`)?
     (`prepared` `(` $prepared^ `:` type($prepared) `)`)?
     `outs` `(` $output `:` type($output) `)` attr-dict (`->` type($result)^)?
   }];

@@ -32,6 +32,46 @@ def FuseRescale : Pass<"bitnet-fuse-rescale"> {
   ];
 }
 
+def FuseOperands : Pass<"bitnet-fuse-operands"> {
+  let summary = "multiply by gates and add residuals in bitnet.linear";
+  let description = [{
+    The product of a linear layer's result, which nothing else uses, and a tensor of
+    the same shape becomes part of the layer, and so does the sum. The layer moves to
+    where the product was.
+
+    ```mlir
+    %y = bitnet.linear ins(%q#0, %w, %s : ...) quantized(...) outs(%0 : tensor<4x128xf32>)
+        {activation = #bitnet.activation<relu_squared>} -> tensor<4x128xf32>
+    %z = linalg.mul ins(%y, %up : tensor<4x128xf32>, tensor<4x128xf32>) outs(%1 : tensor<4x128xf32>) -> tensor<4x128xf32>
+    // becomes
+    %z = bitnet.linear ins(%q#0, %w, %s : ...) quantized(...) times(%up : tensor<4x128xf32>)
+        outs(%0 : tensor<4x128xf32>) {activation = #bitnet.activation<relu_squared>} -> tensor<4x128xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFactors", "factors", "Number of products fused">,
+    Statistic<"numAddends", "addends", "Number of sums fused">
+  ];
+}
+
+def FuseNorms : Pass<"bitnet-fuse-norms"> {
+  let summary = "quantise norms as they are computed";
+  let description = [{
+    A bitnet.norm that only one bitnet.quantize, of tokens, uses becomes part of it:
+    a token's norm stays in the caches.
+
+    ```mlir
+    %n = bitnet.norm ins(%x : tensor<4x384xf32>) weight(%w : tensor<384xf32>) outs(%0 : tensor<4x384xf32>)
+        {kind = #bitnet.norm_kind<rms>, epsilon = 1.0e-5 : f32} -> tensor<4x384xf32>
+    %q:3 = bitnet.quantize ins(%n : tensor<4x384xf32>) outs(%1, %2, %3 : ...) {...} -> ...
+    // becomes
+    %q:3 = bitnet.quantize ins(%x : tensor<4x384xf32>) weight(%w : tensor<384xf32>) outs(%1, %2, %3 : ...)
+        {norm = #bitnet.norm_kind<rms>, norm_epsilon = 1.0e-5 : f32, ...} -> ...
+    ```
+  }];
+  let statistics = [Statistic<"numFused", "fused", "Number of norms fused">];
+}
+
 def NarrowConstants : Pass<"bitnet-narrow-constants", "::mlir::ModuleOp"> {
   let summary = "store f32 constants as bf16 where no bit is lost";
   let description = [{
