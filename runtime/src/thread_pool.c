@@ -26,22 +26,30 @@ enum {
      slept between them would wake too late. */
   SPIN_NANOSECONDS = 50000,
   SPINS_BETWEEN_CLOCKS = 64,
+  SLICES = 8, /* of a part, at most */
   /* A sleeper looks again this often, whatever became of its wake-up. */
   SLEEP_SECONDS = 1,
 };
 
+/* A part of a loop, of which threads take slices: that whose part it is, and
+   those that have done theirs. So a loop waits no longer than for a slice where
+   a processor is slow, or another process has it. */
+typedef struct part {
+  alignas(CACHE_LINE) _Atomic int64_t next;
+  int64_t end;
+  /* A slice has no fewer, but for the last: it begins a stream of weights,
+     which costs a little. */
+  int64_t least;
+} part;
+
 typedef struct worker {
   alignas(CACHE_LINE) atomic_uint jobs; /* handed to this worker so far */
-  /* The last job that somebody took. A worker that comes late, because it slept
-     or another process has its processor, finds that the caller has taken its
-     job. */
+  /* The last job that the worker took, or that the caller took back, all of the
+     loop being done, since the worker slept, say. */
   atomic_uint taken;
   atomic_bool sleeping;
-  /* The job; written before `jobs` grows, read by who takes it. */
-  bn_task_fn task; /* NULL: end */
-  void *context;
-  int64_t begin, end;
 
+  part part;
   pthread_t thread;
   struct bn_thread_pool *pool;
 } worker;
@@ -53,6 +61,11 @@ struct bn_thread_pool {
   atomic_bool busy;                        /* a loop is running */
   alignas(CACHE_LINE) atomic_uint pending; /* workers that still run it */
   atomic_bool waiting;                     /* the caller sleeps until none is */
+  /* The loop; written before it is handed out. */
+  bn_task_fn task; /* NULL: end */
+  void *context;
+  int64_t parts;
+  part part; /* the caller's */
   worker workers[];
 };
 
@@ -114,12 +127,7 @@ static bool take_job(worker *of, unsigned number) {
   return atomic_compare_exchange_strong(&of->taken, &before, number);
 }
 
-static void hand_out(worker *to, bn_task_fn task, void *context, int64_t begin,
-                     int64_t end) {
-  to->task = task;
-  to->context = context;
-  to->begin = begin;
-  to->end = end;
+static void hand_out(worker *to) {
   atomic_fetch_add(&to->jobs, 1);
   if (atomic_load(&to->sleeping))
     wake(&to->jobs);
@@ -147,17 +155,49 @@ static void await_finish(bn_thread_pool *pool) {
   atomic_store(&pool->waiting, false);
 }
 
+static part *get_part(bn_thread_pool *pool, int64_t index) {
+  return index ? &pool->workers[index - 1].part : &pool->part;
+}
+
+/* The length of a slice where `left` are left: half, but no less than the
+   least. */
+static int64_t get_slice(const part *of, int64_t left) {
+  int64_t slice = left - left / 2;
+  if (slice < of->least)
+    slice = of->least;
+  return slice < left ? slice : left;
+}
+
+/* Runs slices of a part until none is left. */
+static void run_part(bn_thread_pool *pool, part *of) {
+  int64_t begin = atomic_load(&of->next);
+  while (begin < of->end) {
+    int64_t end = begin + get_slice(of, of->end - begin);
+    if (!atomic_compare_exchange_weak(&of->next, &begin, end))
+      continue;
+    pool->task(pool->context, begin, end);
+    begin = atomic_load(&of->next);
+  }
+}
+
+/* Runs a thread's own part, then what is left of the others. */
+static void run_parts(bn_thread_pool *pool, int64_t own) {
+  for (int64_t i = 0; i < pool->parts; ++i)
+    run_part(pool, get_part(pool, (own + i) % pool->parts));
+}
+
 static void *run_worker(void *argument) {
   worker *self = argument;
+  bn_thread_pool *pool = self->pool;
   for (unsigned seen = 0;;) {
     await_job(self, seen);
     seen = atomic_load(&self->jobs);
     if (!take_job(self, seen))
       continue;
-    if (!self->task)
+    if (!pool->task)
       return NULL;
-    self->task(self->context, self->begin, self->end);
-    finish_job(self->pool);
+    run_parts(pool, self - pool->workers + 1);
+    finish_job(pool);
   }
 }
 
@@ -194,26 +234,25 @@ bn_thread_pool *bn_thread_pool_create(int32_t threads) {
 void bn_thread_pool_destroy(bn_thread_pool *pool) {
   if (!pool)
     return;
+  pool->task = NULL;
   for (int32_t i = 0; i < pool->started; ++i)
-    hand_out(&pool->workers[i], NULL, NULL, 0, 0);
+    hand_out(&pool->workers[i]);
   for (int32_t i = 0; i < pool->started; ++i)
     pthread_join(pool->workers[i].thread, NULL);
   free(pool);
 }
 
-/* Does the worker's newest job if it has not begun. */
-static void do_late_job(worker *late) {
-  if (!take_job(late, atomic_load(&late->jobs)))
-    return;
-  late->task(late->context, late->begin, late->end);
-  atomic_fetch_sub(&late->pool->pending, 1);
+/* Takes its newest job back from a worker that has not begun it. */
+static void take_back_job(worker *from) {
+  if (take_job(from, atomic_load(&from->jobs)))
+    atomic_fetch_sub(&from->pool->pending, 1);
 }
 
 int32_t bn_thread_pool_size(const bn_thread_pool *pool) {
   return pool->threads;
 }
 
-/* Where part `index` of `parts` begins, without overflow. */
+/* Where one of the loop's parts begins, without overflow. */
 static int64_t part_begin(int64_t count, int64_t parts, int64_t index) {
   int64_t remainder = count % parts;
   return count / parts * index + (index < remainder ? index : remainder);
@@ -229,12 +268,20 @@ void bn_thread_pool_run(bn_thread_pool *pool, bn_task_fn task, void *context,
     return;
   }
   atomic_store(&pool->pending, (unsigned)parts - 1);
+  pool->task = task;
+  pool->context = context;
+  pool->parts = parts;
+  for (int64_t i = 0; i < parts; ++i) {
+    part *to = get_part(pool, i);
+    atomic_store(&to->next, part_begin(count, parts, i));
+    to->end = part_begin(count, parts, i + 1);
+    to->least = (to->end - to->next) / SLICES;
+  }
   for (int64_t i = 1; i < parts; ++i)
-    hand_out(&pool->workers[i - 1], task, context, part_begin(count, parts, i),
-             part_begin(count, parts, i + 1));
-  task(context, 0, part_begin(count, parts, 1));
+    hand_out(&pool->workers[i - 1]);
+  run_parts(pool, 0);
   for (int64_t i = 1; i < parts; ++i)
-    do_late_job(&pool->workers[i - 1]);
+    take_back_job(&pool->workers[i - 1]);
   await_finish(pool);
   atomic_store(&pool->busy, false);
 }

@@ -18,11 +18,11 @@ bn_thread_pool *bn_thread_pool_create(int32_t threads);
 void bn_thread_pool_destroy(bn_thread_pool *pool);
 int32_t bn_thread_pool_size(const bn_thread_pool *pool);
 
-/* Runs task over [0, count), split evenly in at most one range a thread; where
-   the ranges end depends on nothing but `count` and the number of threads. Each
-   thread has its own range, so that it meets the same weights in its cache from
-   call to call; the caller takes over those of threads that come late. A call
-   from within a task runs inline. */
+/* Runs task over [0, count), split evenly in at most one part a thread. Each
+   thread begins with its own part, so that it mostly meets the same weights in
+   its cache from call to call, and goes on with what is left of the others'. A
+   task is called for several ranges, none longer than half of a part, rounded
+   up. A call from within a task runs inline. */
 void bn_thread_pool_run(bn_thread_pool *pool, bn_task_fn task, void *context,
                         int64_t count);
 

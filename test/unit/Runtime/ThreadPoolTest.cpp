@@ -14,6 +14,7 @@ extern "C" {
 #include <condition_variable>
 #include <gtest/gtest.h>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -56,23 +57,30 @@ TEST_P(ThreadPoolTest, CoversEverySizeOnce) {
   for (int64_t count :
        {0ll, 1ll, 2ll, 3ll, 7ll, 8ll, 9ll, 64ll, 1000ll, 1ll << 62}) {
     Ranges ranges = rangesOf(pool, count);
-    ASSERT_EQ(ranges.size(), std::min<size_t>(count, GetParam()));
+    ASSERT_GE(ranges.size(), std::min<size_t>(count, GetParam()));
     int64_t at = 0;
     for (auto [begin, end] : ranges) {
       EXPECT_EQ(begin, at);
       EXPECT_LT(begin, end);
-      // Even: parts differ by one element at most.
-      EXPECT_LE((end - begin) - count / int64_t(ranges.size()), 1);
+      // Even: no more than a part, of which all differ by one element at most.
+      EXPECT_LE((end - begin) - count / GetParam(), 1);
       at = end;
     }
     EXPECT_EQ(at, count);
   }
 }
 
-TEST_P(ThreadPoolTest, SplitsTheSameEveryTime) {
-  Ranges first = rangesOf(pool, 37);
-  for (int i = 0; i < 20; ++i)
-    EXPECT_EQ(rangesOf(pool, 37), first);
+TEST_P(ThreadPoolTest, TakesOverFromSlowThreads) {
+  if (GetParam() == 1)
+    return;
+  // Whoever has the first element keeps it until all but its range is done.
+  std::atomic<int64_t> left{64};
+  runLoop(pool, 64, [&](int64_t begin, int64_t end) {
+    left -= end - begin;
+    for (int i = 0; begin == 0 && left > 0 && i < 30000; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  EXPECT_EQ(left, 0);
 }
 
 TEST_P(ThreadPoolTest, ShowsResultsToTheCaller) {
@@ -90,7 +98,7 @@ TEST_P(ThreadPoolTest, ShowsResultsToTheCaller) {
 TEST_P(ThreadPoolTest, WakesAfterSleep) {
   for (int round = 0; round < 5; ++round) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    EXPECT_EQ(rangesOf(pool, 100).size(), size_t(GetParam()));
+    EXPECT_GE(rangesOf(pool, 100).size(), size_t(GetParam()));
   }
 }
 
@@ -123,20 +131,17 @@ TEST_P(ThreadPoolTest, RunsNestedLoopsInline) {
 TEST_P(ThreadPoolTest, UsesItsThreads) {
   std::mutex mutex;
   std::condition_variable begun;
-  std::vector<std::thread::id> threads;
-  // No range ends before all have begun, so none is taken over.
+  std::set<std::thread::id> threads;
+  // No range ends before all threads have begun.
   runLoop(pool, 1000, [&](int64_t, int64_t) {
     std::unique_lock<std::mutex> lock(mutex);
-    threads.push_back(std::this_thread::get_id());
+    threads.insert(std::this_thread::get_id());
     begun.notify_all();
     begun.wait_for(lock, std::chrono::seconds(30),
                    [&] { return threads.size() == size_t(GetParam()); });
   });
-  std::sort(threads.begin(), threads.end());
-  EXPECT_EQ(std::unique(threads.begin(), threads.end()), threads.end());
   EXPECT_EQ(threads.size(), size_t(GetParam()));
-  EXPECT_TRUE(std::binary_search(threads.begin(), threads.end(),
-                                 std::this_thread::get_id()));
+  EXPECT_TRUE(threads.count(std::this_thread::get_id()));
 }
 
 TEST_P(ThreadPoolTest, RunsEveryRangeOnceWhoeverTakesIt) {
