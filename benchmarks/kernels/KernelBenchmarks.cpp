@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <map>
 #include <memory>
 
 using namespace bitnet;
@@ -70,37 +69,13 @@ struct Packing {
 constexpr Packing packings[] = {{"planes2", 2}, {"base3", 1.6}, {"planes1", 1}};
 constexpr const char *lowerings[] = {"dot", "lut", "addsub", "popcount"};
 
-/// The machine's limits.
-class MachineLimits {
-public:
-  explicit MachineLimits(size_t bytes) : bytes(bytes) {}
-
-  /// Measured now: others use the memory of a virtual machine too, and what
-  /// they leave changes within seconds.
-  double read(int threads) const {
-    return run::measureReadBandwidth(threads, bytes);
-  }
-
-  /// Measured when it is first asked for.
-  double dot(int threads, const run::DotKernel &kernel) {
-    auto [entry, isNew] = dots.try_emplace({threads, kernel.instruction});
-    if (isNew)
-      entry->second = run::measureDotPeak(threads, kernel);
-    return entry->second;
-  }
-
-private:
-  size_t bytes;
-  std::map<std::pair<int, std::string>, double> dots;
-};
-
 /// What benchmarks share.
 struct Context {
   explicit Context(const Options &options)
-      : limits(options.workingSet),
+      : workingSet(options.workingSet),
         variants(layers.findRunnable(options.variants)) {}
 
-  MachineLimits limits;
+  size_t workingSet; // bytes
   OpenLayers layers;
   std::vector<std::string> variants;
 };
@@ -110,8 +85,10 @@ void timeLayers(benchmark::State &state, Context &context, const Layers &layers,
   OpenLayers &open = context.layers;
   open.open(layers, context.variants, variant, threads);
   run::DotKernel kernel = run::dotKernelFor(open.getSession().features());
-  double readLimit = context.limits.read(threads);
-  double dotLimit = context.limits.dot(threads, kernel);
+  // Measured now: others use a virtual machine's memory and cores too, and what
+  // they leave changes within seconds.
+  double readLimit = run::measureReadBandwidth(threads, context.workingSet);
+  double dotLimit = run::measureDotPeak(threads, kernel);
 
   auto begin = std::chrono::steady_clock::now();
   for (auto _ : state)

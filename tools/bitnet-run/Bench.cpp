@@ -87,11 +87,12 @@ std::vector<int64_t> makeTokens(int64_t count, int64_t vocabulary) {
   return tokens;
 }
 
-void measureDecoder(const BenchOptions &options, Decoder &decoder,
-                    Result &result) {
+void measureDecoder(const BenchOptions &options, const Session &session,
+                    Decoder &decoder, Result &result) {
   std::vector<int64_t> tokens = makeTokens(
       result.lengths.prompt + result.lengths.generated, decoder.vocabulary());
   std::vector<double> prefill, decode, bytes;
+  std::vector<Limits> limits;
   // The first repetition warms caches and clocks and does not count.
   for (int repetition = 0; repetition <= options.repetitions; ++repetition) {
     decoder.rewind(0);
@@ -108,7 +109,9 @@ void measureDecoder(const BenchOptions &options, Decoder &decoder,
       continue;
     prefill.push_back(double(result.lengths.prompt) / prefillSeconds);
     decode.push_back(double(result.lengths.generated) / decodeSeconds);
+    limits.push_back(measureLimits(session));
   }
+  result.limits = medianOf(limits);
   result.prefillTokensPerSecond = median(prefill);
   result.decodeTokensPerSecond = median(decode);
   result.decodeBytesPerToken =
@@ -244,7 +247,7 @@ void bench(const BenchOptions &options) {
   result.variant = session.variant();
   result.threads = session.threads();
   result.lengths = fit(options, *decoder);
-  measureDecoder(options, *decoder, result);
+  measureDecoder(options, session, *decoder, result);
   if (!options.contexts.empty())
     measureContexts(options, *decoder, result);
   // A token reads weights, and the cache up to its position.
@@ -253,7 +256,6 @@ void bench(const BenchOptions &options) {
   if (result.decodeBytesPerToken == 0)
     result.decodeBytesPerToken = double(model.info().weight_bytes);
   result.decodeBytesPerToken += decoder->cacheBytes(meanPosition);
-  result.limits = measureLimits(session);
   result.prefillMacsPerToken = macsPerToken(model.info());
   if (options.json)
     return print(jsonReport(result));

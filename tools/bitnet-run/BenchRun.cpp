@@ -23,13 +23,6 @@
 
 namespace bitnet::run {
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half]
-                           : (values[half - 1] + values[half]) / 2;
-}
-
 double secondsSince(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
       .count();
@@ -116,14 +109,17 @@ void benchRuns(const BenchOptions &options, const Model &model,
   count = (count + options.copies - 1) / options.copies * options.copies;
   std::vector<double> times;
   deviceTimes.clear();
-  for (int i = 0; i < options.repetitions; ++i)
+  std::vector<Limits> measured;
+  for (int i = 0; i < options.repetitions; ++i) {
     times.push_back(runAll(count));
+    measured.push_back(measureLimits(session));
+  }
 
   double time = median(times), bytes = double(model.info().weight_bytes);
   std::optional<double> deviceTime;
   if (median(deviceTimes) > 0)
     deviceTime = median(deviceTimes);
-  Limits limits = measureLimits(session);
+  Limits limits = medianOf(measured);
   std::optional<double> macs;
   if (entry.macs)
     macs = double(entry.macs) / time;

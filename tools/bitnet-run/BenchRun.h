@@ -18,8 +18,6 @@ namespace bitnet::run {
 /// random inputs.
 void benchRuns(const BenchOptions &options, const Model &model,
                const Session &session);
-
-double median(std::vector<double> values);
 double secondsSince(std::chrono::steady_clock::time_point begin);
 
 } // namespace bitnet::run

@@ -8,6 +8,7 @@
 #include "ContextSlope.h"
 
 #include "BenchRun.h"
+#include "Machine.h"
 
 #include <algorithm>
 #include <cmath>

@@ -123,6 +123,28 @@ double measureDotPeak(int threads, const DotKernel &kernel) {
   return double(kernel.macsPerRound) * rounds * threads / seconds;
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half]
+                           : (values[half - 1] + values[half]) / 2;
+}
+
+Limits medianOf(const std::vector<Limits> &measured) {
+  Limits limits = measured.front();
+  auto replace = [&](std::optional<double> Limits::*limit) {
+    std::vector<double> values;
+    for (const Limits &one : measured)
+      if (one.*limit)
+        values.push_back(*(one.*limit));
+    if (!values.empty())
+      limits.*limit = median(values);
+  };
+  replace(&Limits::readBandwidth);
+  replace(&Limits::dotPeak);
+  return limits;
+}
+
 Limits measureLimits(const Session &session) {
   if (session.isOnDevice())
     return {};

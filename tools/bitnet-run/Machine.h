@@ -15,6 +15,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace bitnet::run {
 
@@ -33,6 +34,11 @@ struct Limits {
   }
 };
 Limits measureLimits(const Session &session);
+/// Of limits measured between repetitions: where a machine is shared, what
+/// others leave of it changes within seconds.
+Limits medianOf(const std::vector<Limits> &measured);
+/// Of values, of which there is one at least.
+double median(std::vector<double> values);
 
 /// Bytes a second read in order from a buffer of so many: from memory, where
 /// these are several times a cache's.
