@@ -22,6 +22,13 @@ bn_cpu bn_cpu_detect(void);
    allowed. No processor has a feature that this runtime does not know. */
 bool bn_cpu_has(const bn_cpu *cpu, const char *feature);
 
+/* The distances of bn_environment that suit this processor. */
+void bn_cpu_fetch_distance(int64_t distance[2]);
+
+/* Whether a processor of x86 fetches weights in time without being asked: by
+   its vendor (12 characters) and signature, as leaves 0 and 1 of cpuid give. */
+bool bn_cpu_fetches_ahead(const char *vendor, uint32_t signature);
+
 /* How many processors this process may use. */
 int32_t bn_cpu_count(void);
 

@@ -212,6 +212,7 @@ static int32_t open_variant(bn_session *session,
       .release = environment_release,
       .parallel_for = environment_parallel_for,
   };
+  bn_cpu_fetch_distance(session->environment.fetch_distance);
   if (model->manifest.variants[session->variant].device != BN_DEVICE_NONE)
     code = bn_session_open_device(session, options->timed, status);
   return code ? code : find_entries(session, status);

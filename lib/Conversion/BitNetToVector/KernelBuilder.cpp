@@ -80,6 +80,12 @@ void KernelBuilder::prefetch(Value memref, ValueRange indices, bool nearest) {
                              /*locality=*/nearest ? 3 : 2, /*isData=*/true);
 }
 
+void KernelBuilder::prefetchAhead(Value memref, Value offset, bool nearest) {
+  Value distance = create<FetchDistanceOp>(getIndexType(),
+                                           nearest ? Fetch::Near : Fetch::Far);
+  prefetch(memref, add(offset, distance), nearest);
+}
+
 Value KernelBuilder::maximum(Value value, Value low) {
   Value above = create<arith::CmpFOp>(arith::CmpFPredicate::OGT, value, low);
   return create<arith::SelectOp>(above, value, low);

@@ -58,6 +58,8 @@ public:
   /// Asks for an element soon to be read, in the second cache or in the
   /// nearest; it may lie past the memref's end.
   void prefetch(Value memref, ValueRange indices, bool nearest = false);
+  /// The same for what lies as many bytes after `offset` as the runtime says.
+  void prefetchAhead(Value memref, Value offset, bool nearest = false);
 
   /// max(value, low) as the machine does it: `low` where value is NaN.
   Value maximum(Value value, Value low);

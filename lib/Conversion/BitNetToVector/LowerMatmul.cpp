@@ -235,10 +235,8 @@ private:
 
   /// Whether enough tokens share codes that are unpacked for them.
   bool usesPanels() {
-    bool x86 = target.getDotKind() == DotKind::DotX86 ||
-               target.getDotKind() == DotKind::PairsX86;
-    return lowering == Lowering::Dot && x86 && !isWide && !hasOwnSums() &&
-           op.tokenBlocks.empty() && packing.getUnit() == 4 &&
+    return lowering == Lowering::Dot && target.hasDotX86() && !isWide &&
+           !hasOwnSums() && op.tokenBlocks.empty() && packing.getUnit() == 4 &&
            isInnermostContiguous(op.lhs) &&
            staticTokens().value_or(getLeastPanel()) >= getLeastPanel();
   }
@@ -423,11 +421,20 @@ private:
     for (int64_t line = 0; line < lines; ++line) {
       b.setInsertionPoint(body, first);
       Value at = b.add(offset, line * cacheLine);
-      b.prefetch(op.weight, b.add(at, prefetchBytes));
-      b.prefetch(op.weight, b.add(at, nearBytes), /*nearest=*/true);
+      if (asksRuntime()) {
+        b.prefetchAhead(op.weight, at);
+        b.prefetchAhead(op.weight, at, /*nearest=*/true);
+      } else {
+        b.prefetch(op.weight, b.add(at, prefetchBytes));
+        b.prefetch(op.weight, b.add(at, nearBytes), /*nearest=*/true);
+      }
       std::advance(first, ops / lines);
     }
   }
+
+  /// Whether the runtime says how far ahead weights are fetched: machines that
+  /// run this code differ. Elsewhere registers are short, or nothing is known.
+  bool asksRuntime() const { return target.hasDotX86() && !isPrepared(); }
 
   /// Blocks of eight bytes a row in halves of four: lookups leave no registers
   /// for the other half. Tables of halves follow one another.
@@ -491,7 +498,7 @@ private:
   /// Of the largest panel.
   static constexpr int64_t panelSteps = 24;
   /// How far ahead of the loads of a decode step weights are fetched, to the
-  /// second cache and to the nearest.
+  /// second cache and to the nearest, where the runtime is not asked.
   static constexpr int64_t prefetchBytes = 8192, nearBytes = 1024;
   static constexpr int64_t cacheLine = 64;
 

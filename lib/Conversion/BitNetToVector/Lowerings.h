@@ -55,6 +55,9 @@ public:
 
   DotKind getDotKind() const;
   bool hasDot() const { return getDotKind() != DotKind::None; }
+  bool hasDotX86() const {
+    return getDotKind() == DotKind::PairsX86 || getDotKind() == DotKind::DotX86;
+  }
   /// Whether sums of a block are first kept in 16 bits.
   bool hasPartialSums() const {
     return getDotKind() == DotKind::PairsX86 ||
@@ -62,11 +65,7 @@ public:
   }
   /// What the codes of a dot product must be below: its operand is signed or
   /// not.
-  int64_t getCodeLimit() const {
-    return getDotKind() == DotKind::PairsX86 || getDotKind() == DotKind::DotX86
-               ? 256
-               : 128;
-  }
+  int64_t getCodeLimit() const { return hasDotX86() ? 256 : 128; }
   LookupKind getLookupKind() const;
   /// Whether there is a product of 2 x 8 by 8 x 2 bytes.
   bool hasMatrixProduct() const { return has("i8mm"); }

@@ -36,6 +36,7 @@ static void addStructuredPasses(OpPassManager &manager) {
       VectorTransferToSCFOptions().enableFullUnroll()));
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createOutlineParallel());
+  manager.addPass(createLowerFetchDistance());
 }
 
 /// Functions as control-flow graphs.

@@ -58,7 +58,7 @@
 extern "C" {
 #endif
 
-#define BN_ABI_VERSION 3u
+#define BN_ABI_VERSION 4u
 #define BN_MANIFEST_MAGIC 0x314D4E42u     /* "BNM1" */
 #define BN_SEAL_MAGIC 0x4C414553544E42ull /* "BNTSEAL" */
 #define BN_MAX_RANK 8
@@ -99,6 +99,12 @@ typedef enum bn_argument_kind {
 
 /* Runs task(context, begin, end) over disjoint ranges that cover [0, count). */
 typedef void (*bn_task_fn)(void *context, int64_t begin, int64_t end);
+
+/* Where weights are fetched ahead to. */
+typedef enum bn_fetch {
+  BN_FETCH_FAR = 0,  /* the second cache */
+  BN_FETCH_NEAR = 1, /* the nearest, mostly from the second */
+} bn_fetch;
 
 /* What compiled code may ask of its host.
  *
@@ -142,6 +148,10 @@ typedef struct bn_environment {
      say that they fit. */
   int32_t (*check_buffer)(void *user, uint32_t kernel, uint32_t argument,
                           int64_t elements, uint64_t element_bytes);
+
+  /* How many bytes ahead of their loads kernels fetch weights, by bn_fetch; 0
+     where the machine's own prefetching does better. */
+  int64_t fetch_distance[2];
 } bn_environment;
 
 /* A dense row-major tensor; the rank and the dtype are the manifest's. */

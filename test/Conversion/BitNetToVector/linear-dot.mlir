@@ -5,7 +5,12 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // CHECK-LABEL: func.func @decode
   // CHECK: scf.parallel
   // CHECK: scf.for
-  // CHECK: memref.prefetch
+  // CHECK: %[[FAR:.*]] = bitnet.fetch_distance <far>
+  // CHECK: %[[AHEAD:.*]] = arith.addi %{{.*}}, %[[FAR]]
+  // CHECK: memref.prefetch %{{.*}}[%[[AHEAD]]], read, locality<2>
+  // CHECK: %[[NEAR:.*]] = bitnet.fetch_distance <near>
+  // CHECK: %[[CLOSE:.*]] = arith.addi %{{.*}}, %[[NEAR]]
+  // CHECK: memref.prefetch %{{.*}}[%[[CLOSE]]], read, locality<3>
   // CHECK: vector.load {{.*}} : memref<36864xi8>, vector<64xi8>
   // CHECK-NOT: arith.shrui
   // CHECK-COUNT-16: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"

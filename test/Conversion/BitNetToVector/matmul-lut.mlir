@@ -7,6 +7,7 @@ module attributes {bitnet.target = #bitnet.target<"v3", triple = "x86_64-unknown
   // CHECK: scf.for {{.*}} step %c15{{.*}} iter_args
   // CHECK: arith.minui
   // CHECK: scf.for
+  // CHECK-NOT: bitnet.fetch_distance
   // CHECK: memref.prefetch
   // CHECK-COUNT-4: vector.load {{.*}} : memref<{{[0-9]+}}xi8>, vector<32xi8>
   // CHECK-COUNT-16: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"

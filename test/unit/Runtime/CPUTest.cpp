@@ -55,6 +55,25 @@ TEST(CPU, AgreesWithTheCompilersRuntime) {
   EXPECT_SAME("gfni");
 #undef EXPECT_SAME
 }
+
+TEST(CPU, AsksForWeightsByProcessor) {
+  EXPECT_TRUE(bn_cpu_fetches_ahead("AuthenticAMD", 0x00800f12));  // Zen 1
+  EXPECT_TRUE(bn_cpu_fetches_ahead("AuthenticAMD", 0x00a10f11));  // Zen 4
+  EXPECT_FALSE(bn_cpu_fetches_ahead("AuthenticAMD", 0x00b00f21)); // Zen 5
+  EXPECT_FALSE(bn_cpu_fetches_ahead("AuthenticAMD", 0x00600f12)); // Bulldozer
+  EXPECT_FALSE(bn_cpu_fetches_ahead("GenuineIntel", 0x000806f8));
+  EXPECT_FALSE(bn_cpu_fetches_ahead("GenuineIntel", 0x00a10f11));
+}
+
+TEST(CPU, KnowsItsOwnFetchDistance) {
+  int64_t distance[2];
+  bn_cpu_fetch_distance(distance);
+  __builtin_cpu_init();
+  bool zen =
+      __builtin_cpu_is("amdfam17h") != 0 || __builtin_cpu_is("amdfam19h") != 0;
+  EXPECT_EQ(distance[0], zen ? 0 : 8192);
+  EXPECT_EQ(distance[1], zen ? 0 : 1024);
+}
 #endif
 
 #if defined(__aarch64__)

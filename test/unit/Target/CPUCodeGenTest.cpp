@@ -251,3 +251,36 @@ TEST(CPUCodeGen, MovesAndFillsMemory) {
     EXPECT_EQ(n.back(), 9);
   }
 }
+
+TEST(CPUCodeGen, ReadsFetchDistancesOfTheHost) {
+  // In a parallel loop, whose code is in another function.
+  Program program(R"mlir(
+    func.func @main(%a: memref<?xi8>, %w: memref<?xi8>, %x: memref<4xi64>)
+        -> memref<4xi64> attributes {bitnet.entry} {
+      %c0 = arith.constant 0 : index
+      %c2 = arith.constant 2 : index
+      %c4 = arith.constant 4 : index
+      scf.parallel (%i) = (%c0) to (%c4) step (%c2) {
+        %far = bitnet.fetch_distance <far>
+        %near = bitnet.fetch_distance <near>
+        %both = arith.subi %far, %near : index
+        %v = arith.index_cast %both : index to i64
+        memref.store %v, %x[%i] : memref<4xi64>
+        scf.reduce
+      }
+      return %x : memref<4xi64>
+    })mlir",
+                  "x86-64");
+  ASSERT_EQ(program.getError(), "");
+  Host host;
+  host.environment.fetch_distance[BN_FETCH_FAR] = 4096;
+  host.environment.fetch_distance[BN_FETCH_NEAR] = 96;
+  int64_t x[4] = {1, 1, 1, 1};
+  bn_buffer input = {x, {4}}, output;
+  bn_call call = {sizeof(bn_call), 0,      &host.environment, nullptr, nullptr,
+                  nullptr,         &input, &output,           0};
+  ASSERT_EQ(program.getEntry(0, 0)(&call), BN_ENTRY_OK);
+  EXPECT_EQ(x[0], 4000);
+  EXPECT_EQ(x[1], 1);
+  EXPECT_EQ(x[2], 4000);
+}

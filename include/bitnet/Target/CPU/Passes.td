@@ -103,6 +103,32 @@ def OutlineParallel : Pass<"bitnet-outline-parallel", "::mlir::ModuleOp"> {
   ];
 }
 
+def LowerFetchDistance : Pass<"bitnet-lower-fetch-distance", "::mlir::ModuleOp"> {
+  let summary = "load from the environment how far ahead weights are fetched";
+  let description = [{
+    Runs on functions whose first argument is the `bn_call`. A function's
+    `bitnet.fetch_distance` ops of a kind become one load of
+    `call->environment->fetch_distance`, at its begin: loops have no load of it.
+
+    ```mlir
+    func.func private @k(%call: !llvm.ptr, %w: memref<?xi8>) {
+      scf.for %i = %c0 to %n step %c1 {
+        %d = bitnet.fetch_distance <near>
+        ...
+    ```
+
+    becomes
+
+    ```mlir
+    func.func private @k(%call: !llvm.ptr, %w: memref<?xi8>) {
+      %d = llvm.load %field : !llvm.ptr -> i64
+      scf.for %i = %c0 to %n step %c1 {
+        ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def LowerEntries : Pass<"bitnet-lower-entries", "::mlir::ModuleOp"> {
   let summary = "give entries the C interface of bitnet/artifact.h";
   let description = [{

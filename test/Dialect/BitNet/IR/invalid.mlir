@@ -680,3 +680,12 @@ func.func @narrow_query(%q: tensor<1x6x4x8xf16>, %k: tensor<1x2x9x8xf16>, %o: te
   %0 = bitnet.attention ins(%q, %k, %k : tensor<1x6x4x8xf16>, tensor<1x2x9x8xf16>, tensor<1x2x9x8xf16>) outs(%o : tensor<1x6x4x8xf32>) {scale = 1.0 : f32} -> tensor<1x6x4x8xf32>
   return
 }
+
+// -----
+
+func.func @fetch() -> index {
+  // expected-error @+2 {{expected ::bitnet::Fetch to be one of: far, near}}
+  // expected-error @+1 {{failed to parse BitNet_FetchAttr parameter 'value'}}
+  %0 = bitnet.fetch_distance <middle>
+  return %0 : index
+}

@@ -150,6 +150,15 @@ func.func @buffers(%x: memref<4x8xf32>, %y: memref<4x8xf32, strided<[16, 1]>>) {
   return
 }
 
+// CHECK-LABEL: func @fetch
+func.func @fetch() -> (index, index) {
+  // CHECK: bitnet.fetch_distance <far>
+  %0 = bitnet.fetch_distance <far>
+  // CHECK: bitnet.fetch_distance <near>
+  %1 = bitnet.fetch_distance <near>
+  return %0, %1 : index, index
+}
+
 {-#
   dialect_resources: {
     builtin: {

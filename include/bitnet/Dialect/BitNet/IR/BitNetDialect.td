@@ -138,6 +138,12 @@ def BitNet_CacheType : BitNet_Enum<"CacheType",
       I32EnumAttrCase<"F16", 1, "f16">,
       I32EnumAttrCase<"BF16", 2, "bf16">]>;
 
+def BitNet_Fetch : BitNet_Enum<"Fetch",
+    "where weights are fetched ahead to", [
+      I32EnumAttrCase<"Far", 0, "far">,
+      I32EnumAttrCase<"Near", 1, "near">]>;
+def BitNet_FetchAttr : BitNet_EnumAttr<BitNet_Fetch, "fetch">;
+
 def BitNet_PackingScheme : BitNet_Enum<"PackingScheme",
     "how codes share bytes", [
       I32EnumAttrCase<"Planes2", 0, "planes2">,

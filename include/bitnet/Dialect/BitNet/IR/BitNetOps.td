@@ -76,6 +76,24 @@ def BitNet_ArchiveOp : BitNet_Op<"archive", [Pure]> {
   let hasVerifier = 1;
 }
 
+def BitNet_FetchDistanceOp : BitNet_Op<"fetch_distance", [Pure]> {
+  let summary = "how far ahead of its loads a kernel fetches weights, in bytes";
+  let description = [{
+    Stands for a number that the runtime knows of the machine, the same throughout a
+    call: for weights that go to the second cache (`far`), or from there to the nearest
+    (`near`). 0, where the machine does better by itself, asks for what is read anyway.
+
+    ```mlir
+    %d = bitnet.fetch_distance <far>
+    %at = arith.addi %offset, %d : index
+    memref.prefetch %w[%at], read, locality<2>, data : memref<98304xi8>
+    ```
+  }];
+  let arguments = (ins BitNet_FetchAttr:$fetch);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$fetch attr-dict";
+}
+
 //===----------------------------------------------------------------------===//
 // Quantised linear layers
 //===----------------------------------------------------------------------===//
