@@ -252,8 +252,8 @@ bool bn_cpu_fetches_ahead(const char *vendor, uint32_t signature) {
   uint32_t family = signature >> 8 & 0xf;
   if (family == 0xf)
     family += signature >> 20 & 0xff;
-  /* Zen 1 to 4: a 2-bit product of one token reads memory at 89 to 99% of its
-     bandwidth, and with distances that serve others at 60%. */
+  /* Zen 1 to 4. On a Zen 4 a 2-bit product of one token reads memory at 89 to
+     99% of its bandwidth, and with distances that serve others at 60%. */
   return memcmp(vendor, "AuthenticAMD", 12) == 0 &&
          (family == 0x17 || family == 0x19);
 }

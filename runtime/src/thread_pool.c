@@ -26,8 +26,9 @@ enum {
      slept between them would wake too late. */
   SPIN_NANOSECONDS = 50000,
   SPINS_BETWEEN_CLOCKS = 64,
-  SLICES = 8, /* of a part, at most */
-  /* A sleeper looks again this often, whatever became of its wake-up. */
+  LEAST_SHARE = 8, /* of a part: a slice is no less than an eighth */
+  /* A sleeper looks again this often: should a wake-up ever get lost, in a
+     virtual machine that was stopped and copied, say, nothing hangs. */
   SLEEP_SECONDS = 1,
 };
 
@@ -275,7 +276,7 @@ void bn_thread_pool_run(bn_thread_pool *pool, bn_task_fn task, void *context,
     part *to = get_part(pool, i);
     atomic_store(&to->next, part_begin(count, parts, i));
     to->end = part_begin(count, parts, i + 1);
-    to->least = (to->end - to->next) / SLICES;
+    to->least = (to->end - to->next) / LEAST_SHARE;
   }
   for (int64_t i = 1; i < parts; ++i)
     hand_out(&pool->workers[i - 1]);

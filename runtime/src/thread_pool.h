@@ -20,9 +20,10 @@ int32_t bn_thread_pool_size(const bn_thread_pool *pool);
 
 /* Runs task over [0, count), split evenly in at most one part a thread. Each
    thread begins with its own part, so that it mostly meets the same weights in
-   its cache from call to call, and goes on with what is left of the others'. A
-   task is called for several ranges, none longer than half of a part, rounded
-   up. A call from within a task runs inline. */
+   its cache from call to call, and goes on with what is left of the others':
+   the task is called for several ranges, each half of a part at most, rounded
+   up. While a loop runs, another one, from within a task or from another
+   thread, is run by its caller, in one range. */
 void bn_thread_pool_run(bn_thread_pool *pool, bn_task_fn task, void *context,
                         int64_t count);
 

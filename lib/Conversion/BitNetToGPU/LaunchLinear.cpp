@@ -18,7 +18,7 @@ namespace {
 ///     for blocks, or groups that share scales, of the thread's split
 ///       load a word of codes for each row, meet each token's activations
 ///   sum over the splits in workgroup memory
-///   epilogue: scales, bias, activation function, store
+///   epilogue: scales, bias, activation function, factor, addend, store
 ///
 /// Neighbouring threads read neighbouring words of the packed weights.
 class LinearLaunch {

@@ -20,7 +20,8 @@ namespace {
 ///       for tokens, several at a time
 ///         for groups of K that share scales (mostly one)
 ///           for blocks of K                     <- the inner loop
-///         epilogue: scales, bias, activation function, store
+///         epilogue: scales, bias, activation function, factor,
+///             addend, store
 class MatmulLowering {
 public:
   MatmulLowering(KernelBuilder &b, const LowBitMatmul &op,

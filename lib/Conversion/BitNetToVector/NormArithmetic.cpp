@@ -47,8 +47,8 @@ Value NormArithmetic::centred(Value k) {
 Value NormArithmetic::at(Value k) {
   Value value = b.create<arith::MulFOp>(centred(k), inverse);
   if (weight)
-    value = b.create<arith::MulFOp>(value, b.toFloat(b.load(weight, k)));
+    value = b.create<arith::MulFOp>(value, b.load(weight, k));
   if (bias)
-    value = b.create<arith::AddFOp>(value, b.toFloat(b.load(bias, k)));
+    value = b.create<arith::AddFOp>(value, b.load(bias, k));
   return value;
 }

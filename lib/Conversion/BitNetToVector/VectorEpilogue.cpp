@@ -59,11 +59,16 @@ void VectorEpilogue::storeColumn(ArrayRef<Value> column, Value first,
       value = b.create<arith::MulFOp>(value, load(op.factor, {m, first}, mask));
     if (op.addend)
       value = b.create<arith::AddFOp>(value, load(op.addend, {m, first}, mask));
-    if (mask)
+    if (!mask)
+      b.storeVector(value, op.output, {m, first});
+    else if (isInnermostContiguous(op.output))
       b.create<vector::MaskedStoreOp>(op.output, ValueRange{m, first}, mask,
                                       value);
     else
-      b.storeVector(value, op.output, {m, first});
+      b.loop(b.index(0), b.sub(b.index(op.n), first), 1, [&](Value lane) {
+        b.store(b.create<vector::ExtractOp>(value, lane), op.output,
+                {m, b.add(first, lane)});
+      });
   }
 }
 
@@ -92,6 +97,17 @@ Value VectorEpilogue::loadOutputs(Value memref, Value group, Value first,
 Value VectorEpilogue::load(Value memref, ValueRange indices, Value mask) {
   if (!mask)
     return b.loadVector(memref, indices, lanes);
+  if (!isInnermostContiguous(memref)) {
+    // What is beyond the last output is loaded for nothing, so anything does.
+    SmallVector<Value> elements, at(indices);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      at.back() = b.create<arith::MinSIOp>(b.add(indices.back(), lane),
+                                           b.index(op.n - 1));
+      elements.push_back(b.load(memref, at));
+    }
+    return b.create<vector::FromElementsOp>(b.vectorType(lanes, b.getF32Type()),
+                                            elements);
+  }
   Value zero = b.zeroVector(lanes, b.getF32Type());
   return b.create<vector::MaskedLoadOp>(b.vectorType(lanes, b.getF32Type()),
                                         memref, indices, mask, zero);

@@ -314,6 +314,7 @@ static void replaceLevels(OpBuilder &builder, const Levels &levels,
 
 bool FoldThresholds::fold(LinearOp linear) {
   if (!linear.getStep() || !linear.getResult() || linear.getBias() ||
+      linear.getFactor() || linear.getAddend() ||
       linear.getActivation() != Activation::None || linear.getPacking() ||
       !isScalar(linear.getStep(), 1.0))
     return false;

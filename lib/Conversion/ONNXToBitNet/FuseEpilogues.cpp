@@ -164,7 +164,8 @@ void FuseEpilogues::runOnOperation() {
   SmallVector<LinearOp> linears;
   getOperation()->walk([&](LinearOp linear) { linears.push_back(linear); });
   for (LinearOp linear : linears) {
-    if (!linear.getResult() || linear.getPacking() ||
+    if (!linear.getResult() || linear.getPacking() || linear.getFactor() ||
+        linear.getAddend() ||
         !isa_and_nonnull<DenseElementsAttr>(getConstant(linear.getScale())) ||
         (linear.getBias() &&
          !isa_and_nonnull<DenseElementsAttr>(getConstant(linear.getBias()))))

@@ -106,7 +106,7 @@ static Value multiplyScale(OpBuilder &builder, LinearOp linear,
 }
 
 static bool isSame(QuantizeOp op, const Quantizer &quantizer) {
-  return op.getGranularity() == quantizer.absmax.granularity &&
+  return !op.getNorm() && op.getGranularity() == quantizer.absmax.granularity &&
          op.getScaling() == quantizer.scaling &&
          op.getBound().convertToFloat() ==
              static_cast<float>(quantizer.bound) &&

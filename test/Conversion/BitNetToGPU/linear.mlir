@@ -26,6 +26,25 @@ func.func @one_token(%x: memref<1x384xi8>, %w: memref<12288xi8>, %s: memref<1xf3
 
 // -----
 
+// A gate and a residual come last.
+// CHECK-LABEL: func.func @gated
+// CHECK: arith.sitofp
+// CHECK: %[[F:.*]] = memref.load %arg5{{.*}} : memref<1x128xf32>
+// CHECK: %[[P:.*]] = arith.mulf %{{.*}}, %[[F]] : f32
+// CHECK: %[[R:.*]] = memref.load %arg6{{.*}} : memref<1x128xf32>
+// CHECK: %[[Y:.*]] = arith.addf %[[P]], %[[R]] : f32
+// CHECK: memref.store %[[Y]], %arg7
+module attributes {bitnet.target = #bitnet.target<"vulkan", triple = "spirv-unknown-vulkan", cpu = "", features = []>} {
+func.func @gated(%x: memref<1x384xi8>, %w: memref<12288xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %f: memref<1x128xf32>, %r: memref<1x128xf32>, %y: memref<1x128xf32>) {
+  bitnet.linear ins(%x, %w, %s : memref<1x384xi8>, memref<12288xi8>, memref<1xf32>)
+    quantized(%step, %sum : memref<1xf32>, memref<1xi32>) times(%f : memref<1x128xf32>) plus(%r : memref<1x128xf32>) outs(%y : memref<1x128xf32>)
+    {packing = #bitnet.packing<planes2, rows = 64>, rows = 128 : i64, columns = 384 : i64}
+  return
+}
+}
+
+// -----
+
 // CUDA: dp4a, four words a load; 16 rows a group where there are few.
 // CHECK-LABEL: func.func @dp4a
 // CHECK: gpu.launch blocks({{.*}}) in ({{.*}} = %c8{{.*}})

@@ -23,6 +23,29 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
     return
   }
 
+  // A gate and a residual, of which the last vector has a part; where elements are
+  // apart, they are read and written one by one.
+  // CHECK-LABEL: func.func @gated
+  // CHECK-COUNT-2: vector.maskedload {{.*}} : memref<1x40xf32>
+  // CHECK: vector.maskedstore
+  // CHECK-LABEL: func.func @strided
+  // CHECK-NOT: vector.masked
+  // CHECK: vector.from_elements
+  // CHECK-NOT: vector.masked
+  // CHECK: return
+  func.func @gated(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %f: memref<1x40xf32>, %y: memref<1x40xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) times(%f : memref<1x40xf32>) plus(%f : memref<1x40xf32>) outs(%y : memref<1x40xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 40 : i64, columns = 16 : i64}
+    return
+  }
+  func.func @strided(%q: memref<1x16xi8>, %w: memref<256xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %f: memref<1x40xf32, strided<[80, 2]>>, %y: memref<1x40xf32, strided<[120, 3]>>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x16xi8>, memref<256xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) plus(%f : memref<1x40xf32, strided<[80, 2]>>) outs(%y : memref<1x40xf32, strided<[120, 3]>>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 40 : i64, columns = 16 : i64}
+    return
+  }
+
   // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
   // CHECK-LABEL: func.func @prefill
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<24576xi8>

@@ -52,9 +52,10 @@ static LogicalResult verifyQuantizedNorm(QuantizeOp op, int64_t columns) {
                    succeeded(OperandCheck(op, name, operand)
                                  .isVector(columns, /*broadcasts=*/false)));
   };
-  return all(
-      {fits("weight", op.getWeight()), fits("bias", op.getBias()),
-       verifyFiniteNonNegative(op, "norm_epsilon", *op.getNormEpsilon())});
+  if (failed(fits("weight", op.getWeight())) ||
+      failed(fits("bias", op.getBias())))
+    return failure();
+  return verifyFiniteNonNegative(op, "norm_epsilon", *op.getNormEpsilon());
 }
 
 LogicalResult QuantizeOp::verify() {
@@ -306,7 +307,9 @@ LogicalResult LinearOp::verify() {
     if (!operand)
       return success();
     OperandCheck check(*this, name, operand);
-    return all({check.isF32(), check.hasShape({rows, getN()})});
+    return success(succeeded(check.isF32()) &&
+                   succeeded(check.hasShape({rows, getN()})));
   };
-  return all({fits("factor", getFactor()), fits("addend", getAddend())});
+  return success(succeeded(fits("factor", getFactor())) &&
+                 succeeded(fits("addend", getAddend())));
 }

@@ -27,7 +27,8 @@ struct FuseNorms : public bitnet::impl::FuseNormsBase<FuseNorms> {
 private:
   void fuse(QuantizeOp quantize) {
     auto norm = quantize.getInput().getDefiningOp<NormOp>();
-    if (!norm || !norm->hasOneUse() || quantize.getNorm() ||
+    if (!norm || !norm->hasOneUse() ||
+        norm->getBlock() != quantize->getBlock() || quantize.getNorm() ||
         quantize.getGranularity() != Granularity::Token)
       return;
     quantize.getInputMutable().assign(norm.getInput());

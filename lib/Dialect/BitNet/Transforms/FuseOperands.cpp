@@ -76,10 +76,14 @@ struct FuseElementwiseOperand
     bool isFactor = isa<arith::MulFOp>(arithmetic);
     for (int64_t i : {0, 1}) {
       tensor::ExpandShapeOp expand;
-      LinearOp linear = getLinear(op->getOperand(i), expand);
-      if (!linear || linear.getAddend() || (isFactor && linear.getFactor()))
+      Value value = op->getOperand(i), other = op->getOperand(1 - i);
+      LinearOp linear = getLinear(value, expand);
+      if (!linear || linear->getBlock() != op->getBlock() ||
+          value.getType() != other.getType() ||
+          value.getType() != op->getResult(0).getType() || linear.getAddend() ||
+          (isFactor && linear.getFactor()))
         continue;
-      fuse(rewriter, op, linear, expand, op->getOperand(1 - i), isFactor);
+      fuse(rewriter, op, linear, expand, other, isFactor);
       return success();
     }
     return failure();

@@ -83,3 +83,30 @@ func.func @left(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<
   %4 = linalg.sub ins(%d, %r : tensor<4x2xf32>, tensor<4x2xf32>) outs(%0 : tensor<4x2xf32>) -> tensor<4x2xf32>
   return %a, %1, %2, %3, %4 : tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>
 }
+
+// Outputs over two dimensions; a type that is known better; a loop around the product.
+// CHECK-LABEL: func @kept
+// CHECK-NOT: times
+// CHECK-NOT: plus
+// CHECK: return
+func.func @kept(%q: tensor<4x6xi8>, %w: tensor<2x6x!bitnet.ternary>, %s: tensor<1xf32>, %t: tensor<4xf32>, %u: tensor<4xi32>, %r: tensor<4x1x2xf32>, %v: tensor<?x6xi8>, %a: tensor<?xf32>, %b: tensor<?xi32>, %1: tensor<?x2xf32>, %p: tensor<4x2xf32>, %n: index)
+    -> (tensor<4x1x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = tensor.empty() : tensor<4x2xf32>
+  %2 = tensor.empty() : tensor<4x1x2xf32>
+  %x = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>)
+      quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%0 : tensor<4x2xf32>) -> tensor<4x2xf32>
+  %e = tensor.expand_shape %x [[0], [1, 2]] output_shape [4, 1, 2] : tensor<4x2xf32> into tensor<4x1x2xf32>
+  %3 = linalg.add ins(%e, %r : tensor<4x1x2xf32>, tensor<4x1x2xf32>) outs(%2 : tensor<4x1x2xf32>) -> tensor<4x1x2xf32>
+  %y = bitnet.linear ins(%v, %w, %s : tensor<?x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>)
+      quantized(%a, %b : tensor<?xf32>, tensor<?xi32>) outs(%1 : tensor<?x2xf32>) -> tensor<?x2xf32>
+  %4 = linalg.add ins(%y, %p : tensor<?x2xf32>, tensor<4x2xf32>) outs(%0 : tensor<4x2xf32>) -> tensor<4x2xf32>
+  %z = bitnet.linear ins(%q, %w, %s : tensor<4x6xi8>, tensor<2x6x!bitnet.ternary>, tensor<1xf32>)
+      quantized(%t, %u : tensor<4xf32>, tensor<4xi32>) outs(%0 : tensor<4x2xf32>) -> tensor<4x2xf32>
+  %5 = scf.for %i = %c0 to %n step %c1 iter_args(%so = %p) -> tensor<4x2xf32> {
+    %6 = linalg.mul ins(%z, %so : tensor<4x2xf32>, tensor<4x2xf32>) outs(%0 : tensor<4x2xf32>) -> tensor<4x2xf32>
+    scf.yield %6 : tensor<4x2xf32>
+  }
+  return %3, %4, %5 : tensor<4x1x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>
+}

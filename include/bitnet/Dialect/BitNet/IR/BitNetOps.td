@@ -273,6 +273,9 @@ def BitNet_LinearOp : BitNet_DPSOp<"linear", [AttrSizedOperandSegments]> {
     %y = bitnet.linear ins(%q#0, %w, %s : tensor<4x384xi8>, tensor<128x384x!bitnet.ternary>, tensor<1xf32>)
         quantized(%q#1, %q#2 : tensor<4xf32>, tensor<4xi32>)
         outs(%0 : tensor<4x128xf32>) {activation = #bitnet.activation<relu>} -> tensor<4x128xf32>
+    %z = bitnet.linear ins(%q#0, %v, %s : tensor<4x384xi8>, tensor<128x384x!bitnet.ternary>, tensor<1xf32>)
+        quantized(%q#1, %q#2 : tensor<4xf32>, tensor<4xi32>)
+        times(%y : tensor<4x128xf32>) plus(%r : tensor<4x128xf32>) outs(%0 : tensor<4x128xf32>) -> tensor<4x128xf32>
     ```
   }];
   let arguments = (ins
