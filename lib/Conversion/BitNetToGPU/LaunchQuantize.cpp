@@ -8,6 +8,8 @@
 #include "../BitNetToVector/QuantizerArithmetic.h"
 #include "Lowerings.h"
 
+#include <optional>
+
 using namespace mlir;
 using namespace bitnet;
 
@@ -19,11 +21,16 @@ class QuantizeLaunch {
 public:
   QuantizeLaunch(LaunchBuilder &b, QuantizeOp op)
       : b(b), op(op), quantizer(b, op), rows(b.dim(op.getInput(), 0)),
-        columns(b.dim(op.getInput(), 1)), padded(b.dim(op.getValues(), 1)) {}
+        columns(b.dim(op.getInput(), 1)), padded(b.dim(op.getValues(), 1)) {
+    if (op.getNorm())
+      norm.emplace(b, op);
+  }
 
   void run() {
     if (op.getGranularity() == Granularity::Token) {
       b.forGroups(rows, threads, [&](Value m, Value thread) {
+        if (norm)
+          startNormOfGroup(b, *norm, m, thread, threads, columns);
         Value absmax = quantizer.clamp(
             maximumOverGroup(thread, absmaxOfRow(m, thread, b.i32(0))));
         whenFirst(thread,
@@ -56,6 +63,8 @@ private:
   }
 
   Value input(Value m, Value k) {
+    if (norm)
+      return norm->at(k);
     return b.toFloat(b.load(op.getInput(), {m, k}));
   }
 
@@ -97,15 +106,13 @@ private:
   LaunchBuilder &b;
   QuantizeOp op;
   QuantizerArithmetic quantizer;
+  std::optional<NormArithmetic> norm;
   Value rows, columns, padded;
 };
 
 } // namespace
 
 LogicalResult bitnet::launchQuantize(LaunchBuilder &b, QuantizeOp op) {
-  if (op.getNorm())
-    return op.emitOpError("has a norm; expected a bitnet.norm of its own on "
-                          "devices");
   QuantizeLaunch(b, op).run();
   return success();
 }

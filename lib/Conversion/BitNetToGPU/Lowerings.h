@@ -8,7 +8,7 @@
 #ifndef BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
 #define BITNET_LIB_CONVERSION_BITNETTOGPU_LOWERINGS_H
 
-#include "../BitNetToVector/Lowerings.h"
+#include "../BitNetToVector/NormArithmetic.h"
 #include "LaunchBuilder.h"
 
 namespace bitnet {
@@ -18,6 +18,10 @@ namespace bitnet {
 /// op cannot be lowered as it stands.
 mlir::LogicalResult launchQuantize(LaunchBuilder &builder, QuantizeOp op);
 mlir::LogicalResult launchNorm(LaunchBuilder &builder, NormOp op);
+/// Goes to row `m` of a norm, the `columns` of which the threads of a group
+/// share.
+void startNormOfGroup(LaunchBuilder &builder, NormArithmetic &norm, Value m,
+                      Value thread, int64_t threads, Value columns);
 mlir::LogicalResult launchRotary(LaunchBuilder &builder, RotaryOp op);
 mlir::LogicalResult launchCacheUpdate(LaunchBuilder &builder, CacheUpdateOp op);
 mlir::LogicalResult launchAttention(LaunchBuilder &builder, AttentionOp op);

@@ -23,6 +23,23 @@ func.func @quantize(%x: memref<?x40xf32>, %q: memref<?x48xi8>, %step: memref<?xf
   return
 }
 
+// A norm in the same launch.
+// CHECK-LABEL: func.func @quantize_norm
+// CHECK: gpu.launch
+// CHECK: gpu.barrier
+// CHECK: math.sqrt
+// CHECK: memref.load %arg1
+// CHECK: arith.maxsi
+// CHECK: memref.load %arg1
+// CHECK: math.roundeven
+// CHECK-NOT: gpu.launch
+// CHECK: return
+func.func @quantize_norm(%x: memref<?x40xf32>, %w: memref<40xf32>, %q: memref<?x48xi8>, %step: memref<?xf32>, %sum: memref<?xi32>) {
+  bitnet.quantize ins(%x : memref<?x40xf32>) weight(%w : memref<40xf32>) outs(%q, %step, %sum : memref<?x48xi8>, memref<?xf32>, memref<?xi32>)
+    {bound = 127.0 : f32, epsilon = 1.0e-5 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<rms>, norm_epsilon = 1.0e-5 : f32}
+  return
+}
+
 // The magnitude of a whole tensor goes from launch to launch in the step's place.
 // CHECK-LABEL: func.func @quantize_tensor
 // CHECK-COUNT-3: gpu.launch

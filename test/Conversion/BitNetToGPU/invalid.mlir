@@ -49,14 +49,3 @@ func.func @tensors(%x: tensor<4x40xf32>, %y: tensor<4x40xf32>) -> tensor<4x40xf3
 // expected-error @below {{expected a bitnet.target that names a GPU}}
 module {
 }
-
-// -----
-
-module attributes {bitnet.target = #bitnet.target<"vulkan", triple = "spirv-unknown-vulkan", cpu = "", features = []>} {
-func.func @norm(%x: memref<4x40xf32>, %q: memref<4x40xi8>, %step: memref<4xf32>, %sum: memref<4xi32>) {
-  // expected-error @below {{has a norm; expected a bitnet.norm of its own on devices}}
-  bitnet.quantize ins(%x : memref<4x40xf32>) outs(%q, %step, %sum : memref<4x40xi8>, memref<4xf32>, memref<4xi32>)
-    {bound = 127.0 : f32, epsilon = 1.0e-5 : f32, qmin = -128 : i64, qmax = 127 : i64, norm = #bitnet.norm_kind<rms>, norm_epsilon = 1.0e-5 : f32}
-  return
-}
-}
