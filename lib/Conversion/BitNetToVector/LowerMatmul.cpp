@@ -400,7 +400,7 @@ private:
         auto [low, high] = loadHalves(offset, tile.vectors);
         next = inner.block(high, k, 4, inner.block(low, k, 0, so));
       }
-      prefetchBlock(offset, tile.vectors);
+      prefetchBlock(offset, tile);
       return next;
     });
   }
@@ -409,20 +409,20 @@ private:
   /// those of one nearby. The machine queues few requests: they are spread over
   /// the work of the block, the end of which is where the builder inserts, and
   /// its offset its begin.
-  void prefetchBlock(Value offset, int64_t vectors) {
+  void prefetchBlock(Value offset, const MicroTile &tile) {
     Block *body = b.getInsertionBlock();
     auto first =
         offset.getDefiningOp() && offset.getDefiningOp()->getBlock() == body
             ? std::next(offset.getDefiningOp()->getIterator())
             : body->begin();
-    int64_t bytes = vectors * lanes * packing.getUnit();
+    int64_t bytes = tile.vectors * lanes * packing.getUnit();
     int64_t lines = llvm::divideCeil(bytes, cacheLine);
     int64_t ops = std::distance(first, b.getInsertionPoint());
     OpBuilder::InsertionGuard guard(b);
     for (int64_t line = 0; line < lines; ++line) {
       b.setInsertionPoint(body, first);
       Value at = b.add(offset, line * cacheLine);
-      if (asksRuntime()) {
+      if (asksRuntime(tile)) {
         b.prefetchAhead(op.weight, at);
         b.prefetchAhead(op.weight, at, /*nearest=*/true);
       } else {
@@ -433,9 +433,13 @@ private:
     }
   }
 
-  /// Whether the runtime says how far ahead weights are fetched: machines that
-  /// run this code differ. Elsewhere registers are short, or nothing is known.
-  bool asksRuntime() const { return target.hasDotX86() && !isPrepared(); }
+  /// Whether the runtime says how far ahead weights are fetched: machines
+  /// differ in how well they follow, by themselves, a loop that does little but
+  /// read. Loops that multiply more are too slow for any to keep memory busy.
+  bool asksRuntime(const MicroTile &tile) const {
+    return target.hasDotX86() && lowering == Lowering::Dot &&
+           tile.tokens == 1 && packing.getScheme() == PackingScheme::Planes2;
+  }
 
   /// Blocks of eight bytes a row in halves of four: lookups leave no registers
   /// for the other half. Tables of halves follow one another.

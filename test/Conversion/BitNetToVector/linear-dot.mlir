@@ -46,6 +46,31 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
     return
   }
 
+  // Loops that do more for a byte fetch by fixed distances: two tokens, and digits of base 3.
+  // CHECK-LABEL: func.func @two_tokens
+  // CHECK-NOT: bitnet.fetch_distance
+  // CHECK: memref.prefetch %{{.*}}, read, locality<2>
+  // CHECK: memref.prefetch %{{.*}}, read, locality<3>
+  // CHECK-NOT: bitnet.fetch_distance
+  // CHECK-LABEL: func.func @digits
+  // CHECK-NOT: bitnet.fetch_distance
+  // CHECK: memref.prefetch %{{.*}}, read, locality<2>
+  // CHECK: memref.prefetch %{{.*}}, read, locality<3>
+  // CHECK-NOT: bitnet.fetch_distance
+  // CHECK: return
+  func.func @two_tokens(%q: memref<2x384xi8>, %w: memref<36864xi8>, %s: memref<1xf32>, %step: memref<2xf32>, %sum: memref<2xi32>, %y: memref<2x384xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<2x384xi8>, memref<36864xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<2xf32>, memref<2xi32>) outs(%y : memref<2x384xf32>)
+      {packing = #bitnet.packing<planes2, rows = 64>, rows = 384 : i64, columns = 384 : i64}
+    return
+  }
+  func.func @digits(%q: memref<1x400xi8>, %w: memref<5120xi8>, %s: memref<1xf32>, %step: memref<1xf32>, %sum: memref<1xi32>, %y: memref<1x64xf32>) {
+    bitnet.linear ins(%q, %w, %s : memref<1x400xi8>, memref<5120xi8>, memref<1xf32>)
+      quantized(%step, %sum : memref<1xf32>, memref<1xi32>) outs(%y : memref<1x64xf32>)
+      {packing = #bitnet.packing<base3, rows = 64>, rows = 64 : i64, columns = 400 : i64}
+    return
+  }
+
   // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
   // CHECK-LABEL: func.func @prefill
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<24576xi8>
