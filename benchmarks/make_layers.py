@@ -7,6 +7,7 @@ the outputs' scales are 1, so that results are integers."""
 
 import argparse
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -78,13 +79,20 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--check", type=pathlib.Path, metavar="FILE.npz", help="write in_x and out_0 ...")
     arguments = parser.parse_args()
-    outputs, width = (int(extent) for extent in arguments.shape.split("x"))
+    shape = re.fullmatch(r"(\d+)x(\d+)", arguments.shape)
+    outputs, width = map(int, shape.groups()) if shape else (0, 0)
     if outputs < 1 or width < 1 or outputs * width % 4:
-        sys.exit("error: NxK must be positive, their product a multiple of 4")
+        sys.exit(f"error: {arguments.shape!r} is not NxK, both positive and their product a multiple of 4")
+    for name, least in (("tokens", 1), ("layers", 1), ("seed", 0)):
+        if getattr(arguments, name) < least:
+            sys.exit(f"error: --{name} must be {least} at least")
     random = np.random.default_rng(arguments.seed)
     values = np.array([-1, 1] if arguments.binary else [-1, 0, 1], np.int8)
     weights = [random.choice(values, (outputs, width)) for _ in range(arguments.layers)]
-    onnx.save(build(weights, arguments.tokens), arguments.output)
+    try:
+        onnx.save(build(weights, arguments.tokens), arguments.output)
+    except OSError as problem:
+        sys.exit(f"error: {problem}")
     if arguments.check:
         x = activations(random, arguments.tokens, width)
         # Below 2^24, sums of whole numbers are exact in float32.

@@ -67,8 +67,8 @@ def branch_size(top, hidden, layers):
     between what enters the head and that embedding. 1 where `top` is None."""
     if top is None:
         return 1.0
-    if not 0 < top < hidden**0.5:
-        raise ValueError(f"--top-logit must lie between 0 and {hidden**0.5:.1f}, the square root of hidden")
+    if not 0.01 <= top < hidden**0.5:
+        raise ValueError(f"--top-logit must lie between 0.01 and {hidden**0.5:.1f}, the square root of hidden")
     ratio = (hidden / top**2 - 1) ** 0.5
     return ratio * embedding_deviation(hidden) / (2 * layers) ** 0.5
 
@@ -140,6 +140,11 @@ def main():
     arguments = parser.parse_args()
     numbers = dict(PRESETS[arguments.preset])
     numbers.update((name, value) for name in SIZES if (value := getattr(arguments, name)) is not None)
+    for name in SIZES:
+        if numbers[name] < 1:
+            sys.exit(f"error: --{name.replace('_', '-')} must be positive")
+    if arguments.seed < 0:
+        sys.exit("error: --seed must not be negative")
     for name in ("hidden", "intermediate"):
         if numbers[name] % 4:
             sys.exit(f"error: {name} must be a multiple of 4: rows of 2-bit weights are whole bytes here")

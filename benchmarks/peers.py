@@ -68,7 +68,13 @@ def run(words):
     result = subprocess.run(words, capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"error: {shlex.join(words)}: {result.stderr.strip()}")
-    return json.loads(result.stdout)
+    # Such as that a prompt is shortened, which would make the rows unequal.
+    if "bitnet-run: " in result.stderr:
+        print(result.stderr.strip(), file=sys.stderr)
+    try:
+        return json.loads(result.stdout)
+    except ValueError:
+        sys.exit(f"error: {shlex.join(words)} printed no JSON")
 
 
 def measure(engines, threads, rounds, prefix):
@@ -76,7 +82,10 @@ def measure(engines, threads, rounds, prefix):
         for engine in engines:
             for count in threads:
                 for part in (PROMPT, TOKENS):
-                    speed, size = engine.read(part, run([*prefix, *engine.command(part, count)]))
+                    try:
+                        speed, size = engine.read(part, run([*prefix, *engine.command(part, count)]))
+                    except (KeyError, IndexError, TypeError):
+                        sys.exit(f"error: {engine.name} gave no {part} speed: is it a decoder?")
                     engine.size = size or engine.size
                     engine.speeds.setdefault((part, count), []).append(speed)
                     print(f"round {number + 1}: {engine.name}, {part}, {count}: {speed:.2f}", file=sys.stderr)
@@ -122,11 +131,16 @@ def main():
         "--prefix", type=shlex.split, default=[], help='before each command, such as "chrt -f 20"'
     )
     arguments = parser.parse_args()
+    for name in ("rounds", "prompt_tokens", "gen_tokens"):
+        if getattr(arguments, name) < 1:
+            sys.exit(f"error: --{name.replace('_', '-')} must be positive")
     lengths = {PROMPT: arguments.prompt_tokens, TOKENS: arguments.gen_tokens}
     engines = [artifact(arguments.bitnet_run, name, path, lengths) for name, path in arguments.ours]
     try:
         for name, parts in arguments.peer:
             bench, path, options = [*parts.split(":", 2), "", ""][:3]
+            if not path:
+                sys.exit(f"error: --peer {name}={parts} names no model: LLAMA-BENCH:MODEL.gguf is expected")
             engines.append(peer(name, bench, path, options, lengths))
         measure(engines, arguments.threads, arguments.rounds, arguments.prefix)
     except OSError as error:

@@ -6,6 +6,7 @@ a second against multiply-adds for each byte of weights, under the limits that t
 measured. With --page also puts the figure and a table into a page."""
 
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
@@ -121,7 +122,12 @@ def run_benchmarks(arguments, folder):
 def read_results(files):
     results = Results()
     for path in files:
-        document = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        try:
+            document = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            sys.exit(f"error: {path}: {error}")
+        if not isinstance(document, dict) or not {"context", "benchmarks"} <= document.keys():
+            sys.exit(f"error: {path} is not what Google Benchmark writes")
         results.processors.add(document["context"].get("processor", "an unnamed processor"))
         results.dates.add(document["context"]["date"][:10])
         for run in document["benchmarks"]:
@@ -220,7 +226,8 @@ def draw(results, path):
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     kernels = sorted(results.kernels, key=order)
-    shape, variant = next(iter(results.kernels)).shape, next(reversed(results.kernels)).variant
+    shape = next(iter(results.kernels)).shape
+    variant = [kernel.variant for kernel in results.kernels if kernel.shape == shape][-1]
     kernels = [kernel for kernel in kernels if (kernel.shape, kernel.variant) == (shape, variant)]
     panels = sorted({kernel.threads for kernel in kernels})
     figure, row = pyplot.subplots(
@@ -327,6 +334,11 @@ def main():
     parser.add_argument("--page", type=pathlib.Path, metavar="PAGE.md", help="between its markers of roofline.py")
     parser.add_argument("--machine", help="what the page says of the machine (default: the processor's name)")
     arguments = parser.parse_args()
+    # What would fail after a quarter of an hour should before.
+    if not importlib.util.find_spec("matplotlib"):
+        sys.exit("error: this draws with matplotlib: pip install -r benchmarks/requirements.txt")
+    if arguments.page and not arguments.page.parent.is_dir():
+        sys.exit(f"error: there is no folder {arguments.page.parent}")
     with tempfile.TemporaryDirectory() as temporary:
         if arguments.save:
             arguments.save.mkdir(parents=True, exist_ok=True)

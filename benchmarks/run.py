@@ -72,6 +72,9 @@ def main():
     )  # fmt: skip
     arguments = parser.parse_args()
     pairs = [word.partition("=")[::2] for word in arguments.model]
+    for word, (_, path) in zip(arguments.model, pairs, strict=True):
+        if not path:
+            sys.exit(f"error: --model {word!r} is not NAME=FILE.onnx")
     arguments.models = [(name, pathlib.Path(path)) for name, path in pairs]
     arguments.models = arguments.models or [("debian-b158", DEMONSTRATION)]
     with tempfile.TemporaryDirectory() as folder:

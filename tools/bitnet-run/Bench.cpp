@@ -118,18 +118,27 @@ void measureDecoder(const BenchOptions &options, const Session &session,
       std::accumulate(bytes.begin(), bytes.end(), 0.0) / double(bytes.size());
 }
 
-void measureContexts(const BenchOptions &options, Decoder &decoder,
-                     Result &result) {
+void checkContexts(const BenchOptions &options, const Decoder &decoder,
+                   int64_t generated) {
+  if (options.contexts.empty())
+    return;
   auto [shortest, longest] =
       std::minmax_element(options.contexts.begin(), options.contexts.end());
-  int64_t needed = *longest + result.lengths.generated;
   if (*shortest == *longest)
     throw Error("--contexts needs two lengths at least");
+  int64_t needed = *longest + generated;
   if (decoder.maxContext() > 0 && needed > decoder.maxContext())
     throw Error("--contexts " + std::to_string(*longest) + " and " +
-                std::to_string(result.lengths.generated) +
+                std::to_string(generated) +
                 " tokens more exceed the context of " +
                 std::to_string(decoder.maxContext()));
+}
+
+void measureContexts(const BenchOptions &options, Decoder &decoder,
+                     Result &result) {
+  int64_t longest =
+      *std::max_element(options.contexts.begin(), options.contexts.end());
+  int64_t needed = longest + result.lengths.generated;
   result.slope = measureContextSlope(options, decoder,
                                      makeTokens(needed, decoder.vocabulary()));
   result.cacheBytesPerPosition = decoder.cacheBytes(1);
@@ -247,6 +256,7 @@ void bench(const BenchOptions &options) {
   result.variant = session.variant();
   result.threads = session.threads();
   result.lengths = fit(options, *decoder);
+  checkContexts(options, *decoder, result.lengths.generated);
   measureDecoder(options, session, *decoder, result);
   if (!options.contexts.empty())
     measureContexts(options, *decoder, result);

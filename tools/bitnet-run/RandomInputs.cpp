@@ -7,10 +7,13 @@
 
 #include "RandomInputs.h"
 #include "DataType.h"
+#include "Error.h"
 
 #include <cstring>
 
 namespace bitnet::run {
+
+static constexpr size_t mostBytes = size_t(1) << 34;
 
 RandomInputs::RandomInputs(const bn_entry_info &entry, int64_t dynamicExtent) {
   for (uint32_t i = 0; i < entry.input_count; ++i)
@@ -28,7 +31,11 @@ void RandomInputs::add(const bn_tensor_info &input, int64_t dynamicExtent) {
   for (uint32_t i = 0; i < input.rank; ++i) {
     int64_t extent = input.dims[i].extent;
     tensor.shape[i] = extent < 0 ? dynamicExtent : extent;
-    count *= size_t(tensor.shape[i]);
+    if (__builtin_mul_overflow(count, size_t(tensor.shape[i]), &count) ||
+        count > mostBytes / sizeOfType(input.dtype))
+      throw Error(
+          "input '" + std::string(input.name) +
+          "' would take more than 16 GiB: --dynamic-extent is too large");
   }
   std::string bytes(count * sizeOfType(input.dtype), '\0');
   for (size_t i = 0; i < count; ++i)
