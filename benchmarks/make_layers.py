@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+from options import require_at_least
 
 
 def pack(codes):
@@ -83,9 +84,8 @@ def main():
     outputs, width = map(int, shape.groups()) if shape else (0, 0)
     if outputs < 1 or width < 1 or outputs * width % 4:
         sys.exit(f"error: {arguments.shape!r} is not NxK, both positive and their product a multiple of 4")
-    for name, least in (("tokens", 1), ("layers", 1), ("seed", 0)):
-        if getattr(arguments, name) < least:
-            sys.exit(f"error: --{name} must be {least} at least")
+    require_at_least(1, arguments, "tokens", "layers")
+    require_at_least(0, arguments, "seed")
     random = np.random.default_rng(arguments.seed)
     values = np.array([-1, 1] if arguments.binary else [-1, 0, 1], np.int8)
     weights = [random.choice(values, (outputs, width)) for _ in range(arguments.layers)]

@@ -12,6 +12,7 @@ import sys
 import zlib
 
 import numpy as np
+from options import require_at_least
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 from bitnet_mlir.export import DecoderConfig  # noqa: E402
@@ -140,21 +141,18 @@ def main():
     arguments = parser.parse_args()
     numbers = dict(PRESETS[arguments.preset])
     numbers.update((name, value) for name in SIZES if (value := getattr(arguments, name)) is not None)
-    for name in SIZES:
-        if numbers[name] < 1:
-            sys.exit(f"error: --{name.replace('_', '-')} must be positive")
-    if arguments.seed < 0:
-        sys.exit("error: --seed must not be negative")
+    require_at_least(0, arguments, "seed")
     for name in ("hidden", "intermediate"):
         if numbers[name] % 4:
             sys.exit(f"error: {name} must be a multiple of 4: rows of 2-bit weights are whole bytes here")
     if arguments.top_logit is not None and not numbers["tied"]:
         sys.exit("error: --top-logit needs a preset with tied embeddings")
     try:
-        branch = branch_size(arguments.top_logit, numbers["hidden"], numbers["layers"])
-        weights = RandomWeights(numbers.pop("sub_norms"), numbers.pop("tied"), arguments.seed, branch)
+        sub_norms, tied = numbers.pop("sub_norms"), numbers.pop("tied")
         frequencies = default_frequencies(numbers["head_dim"], numbers.pop("theta"))
         config = DecoderConfig(**numbers, norm_eps=1e-5, inner_norm_eps=1e-5, rope_frequencies=frequencies)
+        branch = branch_size(arguments.top_logit, config.hidden, config.layers)
+        weights = RandomWeights(sub_norms, tied, arguments.seed, branch)
         with GraphWriter(arguments.output, external=True) as writer:
             DecoderGraph(writer, config, weights, lambda step: None).write()
     except (ValueError, OSError) as error:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from options import named, require_at_least
 from page import format_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -82,8 +83,9 @@ def measure(engines, threads, rounds, prefix):
         for engine in engines:
             for count in threads:
                 for part in (PROMPT, TOKENS):
+                    result = run([*prefix, *engine.command(part, count)])
                     try:
-                        speed, size = engine.read(part, run([*prefix, *engine.command(part, count)]))
+                        speed, size = engine.read(part, result)
                     except (KeyError, IndexError, TypeError):
                         sys.exit(f"error: {engine.name} gave no {part} speed: is it a decoder?")
                     engine.size = size or engine.size
@@ -106,13 +108,6 @@ def table(engines, threads):
     return format_table(lines)
 
 
-def named(word):
-    name, equals, rest = word.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=...")
-    return name, rest
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bitnet-run", type=pathlib.Path, default=ROOT / "build/bin/bitnet-run")
@@ -131,9 +126,7 @@ def main():
         "--prefix", type=shlex.split, default=[], help='before each command, such as "chrt -f 20"'
     )
     arguments = parser.parse_args()
-    for name in ("rounds", "prompt_tokens", "gen_tokens"):
-        if getattr(arguments, name) < 1:
-            sys.exit(f"error: --{name.replace('_', '-')} must be positive")
+    require_at_least(1, arguments, "rounds", "prompt_tokens", "gen_tokens")
     lengths = {PROMPT: arguments.prompt_tokens, TOKENS: arguments.gen_tokens}
     engines = [artifact(arguments.bitnet_run, name, path, lengths) for name, path in arguments.ours]
     try:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 
 import numpy as np
+from options import named
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEMONSTRATION = HERE.parent / "models/debian-b158"
@@ -121,11 +122,6 @@ def add_layers(arguments, word):
         add_case(arguments, name, model, check)
 
 
-def named(word):
-    name, _, path = word.partition("=")
-    return name, path
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="FOLDER")
@@ -133,20 +129,21 @@ def main():
     parser.add_argument("--target", default="cuda,vulkan")
     parser.add_argument("--option", action="append", default=[], help="of bitnet-compile, each")
     parser.add_argument(
-        "--decoder", action="append", default=[], metavar="NAME=FOLDER", help="instead of the demonstration"
-    )
+        "--decoder", type=named, action="append", default=[], metavar="NAME=FOLDER",
+        help="instead of the demonstration",
+    )  # fmt: skip
     parser.add_argument(
-        "--case", action="append", default=[], metavar="NAME=FILE",
+        "--case", type=named, action="append", default=[], metavar="NAME=FILE",
         help="FILE.onnx on the arrays of FILE.npz; give FILE without its ending",
     )  # fmt: skip
     parser.add_argument("--layers", action="append", default=[], metavar="NxK:TOKENS:LAYERS")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     copy_command(arguments)
-    decoders = [named(word) for word in arguments.decoder] or [("debian-b158", DEMONSTRATION)]
+    decoders = arguments.decoder or [("debian-b158", DEMONSTRATION)]
     for name, folder in decoders:
         add_decoder(arguments, name, pathlib.Path(folder))
-    for name, path in map(named, arguments.case):
+    for name, path in arguments.case:
         add_case(arguments, name, f"{path}.onnx", f"{path}.npz")
     for word in arguments.layers:
         add_layers(arguments, word)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+from options import named
 from page import processor, write_section
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -63,7 +64,7 @@ def measure(arguments, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE.onnx")
+    parser.add_argument("--model", type=named, action="append", default=[], metavar="NAME=FILE.onnx")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument(
@@ -71,11 +72,7 @@ def main():
         help="put the table into this page, between its markers of run.py",
     )  # fmt: skip
     arguments = parser.parse_args()
-    pairs = [word.partition("=")[::2] for word in arguments.model]
-    for word, (_, path) in zip(arguments.model, pairs, strict=True):
-        if not path:
-            sys.exit(f"error: --model {word!r} is not NAME=FILE.onnx")
-    arguments.models = [(name, pathlib.Path(path)) for name, path in pairs]
+    arguments.models = [(name, pathlib.Path(path)) for name, path in arguments.model]
     arguments.models = arguments.models or [("debian-b158", DEMONSTRATION)]
     with tempfile.TemporaryDirectory() as folder:
         table = HEADER + "".join(measure(arguments, pathlib.Path(folder)))

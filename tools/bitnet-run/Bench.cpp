@@ -118,10 +118,9 @@ void measureDecoder(const BenchOptions &options, const Session &session,
       std::accumulate(bytes.begin(), bytes.end(), 0.0) / double(bytes.size());
 }
 
-void checkContexts(const BenchOptions &options, const Decoder &decoder,
-                   int64_t generated) {
-  if (options.contexts.empty())
-    return;
+/// How many tokens the lengths of --contexts need, of which there are some.
+int64_t countContextTokens(const BenchOptions &options, const Decoder &decoder,
+                           int64_t generated) {
   auto [shortest, longest] =
       std::minmax_element(options.contexts.begin(), options.contexts.end());
   if (*shortest == *longest)
@@ -132,15 +131,13 @@ void checkContexts(const BenchOptions &options, const Decoder &decoder,
                 std::to_string(generated) +
                 " tokens more exceed the context of " +
                 std::to_string(decoder.maxContext()));
+  return needed;
 }
 
 void measureContexts(const BenchOptions &options, Decoder &decoder,
-                     Result &result) {
-  int64_t longest =
-      *std::max_element(options.contexts.begin(), options.contexts.end());
-  int64_t needed = longest + result.lengths.generated;
+                     int64_t tokens, Result &result) {
   result.slope = measureContextSlope(options, decoder,
-                                     makeTokens(needed, decoder.vocabulary()));
+                                     makeTokens(tokens, decoder.vocabulary()));
   result.cacheBytesPerPosition = decoder.cacheBytes(1);
 }
 
@@ -256,10 +253,14 @@ void bench(const BenchOptions &options) {
   result.variant = session.variant();
   result.threads = session.threads();
   result.lengths = fit(options, *decoder);
-  checkContexts(options, *decoder, result.lengths.generated);
-  measureDecoder(options, session, *decoder, result);
+  // Found wrong before minutes of measuring, not after.
+  int64_t contextTokens = 0;
   if (!options.contexts.empty())
-    measureContexts(options, *decoder, result);
+    contextTokens =
+        countContextTokens(options, *decoder, result.lengths.generated);
+  measureDecoder(options, session, *decoder, result);
+  if (contextTokens)
+    measureContexts(options, *decoder, contextTokens, result);
   // A token reads weights, and the cache up to its position.
   double meanPosition =
       double(result.lengths.prompt) + double(result.lengths.generated - 1) / 2;

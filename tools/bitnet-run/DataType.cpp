@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DataType.h"
+#include "Error.h"
 
 namespace bitnet::run {
 
@@ -47,6 +48,18 @@ std::string nameOfType(uint32_t type) {
 size_t sizeOfType(uint32_t type) {
   const TypeRow *row = rowOf(type);
   return row ? row->size : 0;
+}
+
+uint64_t byteCount(const std::vector<int64_t> &shape, size_t elementSize,
+                   const std::string &name) {
+  for (int64_t extent : shape)
+    if (extent == 0)
+      return 0;
+  uint64_t bytes = elementSize;
+  for (int64_t extent : shape)
+    if (__builtin_mul_overflow(bytes, uint64_t(extent), &bytes))
+      throw Error(name + ": the shape is too large");
+  return bytes;
 }
 
 std::string_view npyCodeOfType(uint32_t type) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bitnet::run {
 
@@ -29,6 +30,11 @@ std::string nameOfType(uint32_t type);
 
 /// Bytes an element; 0 for types without whole bytes or a fixed size.
 size_t sizeOfType(uint32_t type);
+
+/// The bytes of an array of the shape, which need not fit in memory. Throws,
+/// with the name, where 64 bits do not hold the number.
+uint64_t byteCount(const std::vector<int64_t> &shape, size_t elementSize,
+                   const std::string &name);
 
 /// The type's code in .npy files ("f4", "i8", "b1"), empty where it has none.
 std::string_view npyCodeOfType(uint32_t type);

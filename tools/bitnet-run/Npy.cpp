@@ -136,19 +136,6 @@ uint32_t typeOfDescr(const std::string &descr, const std::string &name) {
   return type;
 }
 
-/// The bytes of an array of the shape, which need not fit in memory.
-uint64_t byteCount(const std::vector<int64_t> &shape, size_t elementSize,
-                   const std::string &name) {
-  for (int64_t extent : shape)
-    if (extent == 0)
-      return 0;
-  uint64_t bytes = elementSize;
-  for (int64_t extent : shape)
-    if (__builtin_mul_overflow(bytes, uint64_t(extent), &bytes))
-      throw Error(name + ": the shape is too large");
-  return bytes;
-}
-
 } // namespace
 
 Array parseNpy(std::string_view bytes, const std::string &name) {

@@ -13,7 +13,8 @@
 
 namespace bitnet::run {
 
-static constexpr size_t mostBytes = size_t(1) << 34;
+/// Of an input: what --dynamic-extent may ask for by mistake.
+static constexpr uint64_t mostBytes = uint64_t(1) << 34;
 
 RandomInputs::RandomInputs(const bn_entry_info &entry, int64_t dynamicExtent) {
   for (uint32_t i = 0; i < entry.input_count; ++i)
@@ -27,18 +28,19 @@ void RandomInputs::add(const bn_tensor_info &input, int64_t dynamicExtent) {
   tensor.name = input.name;
   tensor.dtype = input.dtype;
   tensor.rank = input.rank;
-  size_t count = 1;
   for (uint32_t i = 0; i < input.rank; ++i) {
     int64_t extent = input.dims[i].extent;
     tensor.shape[i] = extent < 0 ? dynamicExtent : extent;
-    if (__builtin_mul_overflow(count, size_t(tensor.shape[i]), &count) ||
-        count > mostBytes / sizeOfType(input.dtype))
-      throw Error(
-          "input '" + std::string(input.name) +
-          "' would take more than 16 GiB: --dynamic-extent is too large");
   }
-  std::string bytes(count * sizeOfType(input.dtype), '\0');
-  for (size_t i = 0; i < count; ++i)
+  size_t size = sizeOfType(input.dtype);
+  std::string name = "input '" + std::string(input.name) + "'";
+  uint64_t total = byteCount({tensor.shape, tensor.shape + input.rank}, size,
+                             name + " with this --dynamic-extent");
+  if (total > mostBytes)
+    throw Error(name +
+                " would take more than 16 GiB: --dynamic-extent is too large");
+  std::string bytes(total, '\0');
+  for (size_t i = 0; i * size < total; ++i)
     fill(bytes, i, input.dtype);
   data.push_back(std::move(bytes));
   tensors.push_back(tensor);
