@@ -23,18 +23,24 @@ def format_table(lines):
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def write_section(page, name, text):
-    """Puts `text` between the page's markers of that name; both go to the end of a page
-    that has none."""
+def split_section(page, name):
+    """The page's text before and after its section of that name, each with the marker that
+    bounds it; a page without markers gets the section at its end."""
     page = pathlib.Path(page)
     begin, end = (f"<!-- {name}: {word} -->\n" for word in ("begin", "end"))
     old = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"
     if old.count(begin) > 1 or old.count(begin) != old.count(end) or old.find(begin) > old.find(end):
         sys.exit(f"error: {page}: expected one marker {begin.strip()} and {end.strip()} behind it, or neither")
     before, found, rest = old.partition(begin)
-    after = rest.partition(end)[2]
     if not found:
         before = before.rstrip("\n") + "\n\n"
+    return before + begin, end + rest.partition(end)[2]
+
+
+def write_section(page, name, text):
+    """Puts `text` between the page's markers of that name."""
+    page = pathlib.Path(page)
+    before, after = split_section(page, name)
     temporary = page.with_name(page.name + ".partial")
-    temporary.write_text(before + begin + text.rstrip("\n") + "\n" + end + after, encoding="utf-8")
+    temporary.write_text(before + text.rstrip("\n") + "\n" + after, encoding="utf-8")
     os.replace(temporary, page)

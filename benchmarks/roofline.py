@@ -14,11 +14,10 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from statistics import median
 
-from page import format_table, write_section
+from page import format_table, split_section, write_section
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAME = re.compile(
@@ -26,6 +25,7 @@ NAME = re.compile(
     r"(tokens:(?P<tokens>\d+)/)?threads:(?P<threads>\d+)(/real_time)?"
 )
 BITS = {"planes2": "2 bit", "base3": "1.6 bit", "planes1": "1 bit"}
+SECTION = "roofline.py"
 LOWERINGS = ["dot", "lut", "addsub", "popcount"]
 
 
@@ -97,13 +97,15 @@ def choose(names, everything):
     return list(pieces.values())
 
 
-def run_benchmarks(arguments, folder):
+def run_benchmarks(arguments):
     """Runs the chosen benchmarks, each piece in a process of its own; the files with results."""
+    folder = arguments.save or arguments.build / "kernel-benchmarks"
     program = arguments.build / "bin/bitnet-kernel-benchmarks"
     if not program.exists():
         sys.exit(f"error: there is no {program}: build with -DBITNET_BUILD_BENCHMARKS=ON")
     listing = execute([program, "--benchmark_list_tests", f"--benchmark_filter={arguments.filter}"])
     pieces = choose(listing.split(), arguments.everything)
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for i, names in enumerate(pieces):
         print(f"{i + 1} of {len(pieces)}: {names[0]}", file=sys.stderr)
@@ -255,7 +257,6 @@ def draw(results, path):
     row[0][0].set_ylabel("GMAC/s")
     figure.suptitle(f"Low-bit layers of {shape}, {variant}", fontsize=12)
     explain(figure, kernels)
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": "benchmarks/roofline.py"})
     pyplot.close(figure)
 
@@ -305,7 +306,7 @@ def write_page(page, figure, results, machine):
     dates = " to ".join(sorted({min(results.dates), max(results.dates)}))
     write_section(
         page,
-        "roofline.py",
+        SECTION,
         f"## Kernels, {dates}\n\n"
         f"    benchmarks/roofline.py --page {os.path.relpath(page, ROOT)}\n\n"
         f"Single layers on {machine or ' and '.join(sorted(results.processors))}, written by "
@@ -329,7 +330,10 @@ def main():
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--min-time", type=float, default=0.1, help="seconds of a repetition, at least")
     parser.add_argument("--prefix", type=shlex.split, default=[], help='before each command, such as "chrt -f 20"')
-    parser.add_argument("--save", type=pathlib.Path, metavar="FOLDER", help="keep the results, as JSON")
+    parser.add_argument(
+        "--save", type=pathlib.Path, metavar="FOLDER",
+        help="where to keep the results, as JSON (default: kernel-benchmarks in the build folder)",
+    )  # fmt: skip
     parser.add_argument("--svg", type=pathlib.Path, default=ROOT / "docs/images/roofline.svg")
     parser.add_argument("--page", type=pathlib.Path, metavar="PAGE.md", help="between its markers of roofline.py")
     parser.add_argument("--machine", help="what the page says of the machine (default: the processor's name)")
@@ -337,13 +341,14 @@ def main():
     # What would fail after a quarter of an hour should before.
     if not importlib.util.find_spec("matplotlib"):
         sys.exit("error: this draws with matplotlib: pip install -r benchmarks/requirements.txt")
-    if arguments.page and not arguments.page.parent.is_dir():
-        sys.exit(f"error: there is no folder {arguments.page.parent}")
-    with tempfile.TemporaryDirectory() as temporary:
-        if arguments.save:
-            arguments.save.mkdir(parents=True, exist_ok=True)
-        files = arguments.results or run_benchmarks(arguments, arguments.save or pathlib.Path(temporary))
-        results = read_results(files)
+    try:
+        if arguments.page:
+            split_section(arguments.page, SECTION)
+            arguments.page.parent.mkdir(parents=True, exist_ok=True)
+        arguments.svg.parent.mkdir(parents=True, exist_ok=True)
+        results = read_results(arguments.results or run_benchmarks(arguments))
+    except OSError as error:
+        sys.exit(f"error: {error}")
     draw(results, arguments.svg)
     if arguments.page:
         write_page(arguments.page, arguments.svg, results, arguments.machine)

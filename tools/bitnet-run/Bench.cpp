@@ -147,6 +147,8 @@ std::string jsonReport(const Result &result) {
                  : nlohmann::ordered_json(nullptr);
   };
   nlohmann::ordered_json json = {
+      {"prompt_tokens", result.lengths.prompt},
+      {"generated_tokens", result.lengths.generated},
       {"prefill_tokens_per_s", result.prefillTokensPerSecond},
       {"decode_tokens_per_s", result.decodeTokensPerSecond},
       {"decode_bytes_per_token", result.decodeBytesPerToken},
