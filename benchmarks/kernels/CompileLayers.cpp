@@ -34,40 +34,30 @@ public:
                                    builder.getI8Type());
     auto sums = RankedTensorType::get({layers.tokens}, builder.getI32Type());
     auto y = RankedTensorType::get({layers.tokens, layers.outputs}, f32);
-    SmallVector<Type> inputs, outputs(layers.count, y);
-    for (int64_t i = 0; i < layers.count; ++i)
-      inputs.append({x, sums});
-
-    auto main = func::FuncOp::create(builder, builder.getUnknownLoc(), "main",
-                                     builder.getFunctionType(inputs, outputs));
+    SmallVector<Type> outputs(layers.count, y);
+    auto main =
+        func::FuncOp::create(builder, builder.getUnknownLoc(), "main",
+                             builder.getFunctionType({x, sums}, outputs));
     main->setAttr("bitnet.entry", builder.getStringAttr("main"));
     builder.setInsertionPointToStart(main.addEntryBlock());
+    // All layers multiply the same activations, which are in the nearest
+    // caches, as those that a quantiser has just written.
+    main.setArgAttr(0, "onnx.name", builder.getStringAttr("x"));
+    main.setArgAttr(1, "onnx.name", builder.getStringAttr("sums"));
     auto one = arith::ConstantOp::create(
         builder, main.getLoc(),
         DenseElementsAttr::get(RankedTensorType::get({1}, f32), 1.0f));
     SmallVector<Value> results;
     for (int64_t i = 0; i < layers.count; ++i) {
-      nameArgument(main, 2 * i, "x", i);
-      nameArgument(main, 2 * i + 1, "sums", i);
-      main.setResultAttr(i, "onnx.name", makeName("y", i));
-      results.push_back(buildLayer(main, i, y, one));
+      main.setResultAttr(i, "onnx.name", builder.getStringAttr("y" + Twine(i)));
+      results.push_back(buildLayer(main, y, one));
     }
     func::ReturnOp::create(builder, main.getLoc(), results);
     return module;
   }
 
 private:
-  StringAttr makeName(StringRef prefix, int64_t i) {
-    return builder.getStringAttr(prefix + Twine(i));
-  }
-
-  void nameArgument(func::FuncOp main, int64_t argument, StringRef prefix,
-                    int64_t i) {
-    main.setArgAttr(argument, "onnx.name", makeName(prefix, i));
-  }
-
-  Value buildLayer(func::FuncOp main, int64_t i, RankedTensorType y,
-                   Value one) {
+  Value buildLayer(func::FuncOp main, RankedTensorType y, Value one) {
     Location loc = main.getLoc();
     auto weight = ConstantOp::create(builder, loc, makeWeights());
     Value empty =
@@ -76,8 +66,8 @@ private:
     if (layers.lowering == "popcount")
       magnitude = builder.getI64IntegerAttr(1);
     auto layer = LinearOp::create(
-        builder, loc, TypeRange(y), main.getArgument(2 * i), weight, one,
-        /*step=*/one, /*sum=*/main.getArgument(2 * i + 1), /*bias=*/Value(),
+        builder, loc, TypeRange(y), main.getArgument(0), weight, one,
+        /*step=*/one, /*sum=*/main.getArgument(1), /*bias=*/Value(),
         /*factor=*/Value(), /*addend=*/Value(), /*prepared=*/Value(), empty,
         Activation::None, Lowering::Auto,
         /*packing=*/PackingAttr(), /*rows=*/IntegerAttr(),
