@@ -259,8 +259,9 @@ bool bn_cpu_fetches_ahead(const char *vendor, uint32_t signature) {
 }
 
 void bn_cpu_fetch_distance(int64_t distance[2]) {
-  distance[BN_FETCH_FAR] = 8192;
-  distance[BN_FETCH_NEAR] = 1024;
+  /* Xeons with AVX-512; of less, two threads read a twentieth slower. */
+  distance[BN_FETCH_FAR] = 16384;
+  distance[BN_FETCH_NEAR] = 2048;
 #if defined(__x86_64__)
   uint32_t leaf0[4], leaf1[4];
   if (!read_leaf(0, 0, leaf0) || !read_leaf(1, 0, leaf1))

@@ -185,13 +185,12 @@ private:
   void prefetch(SmallVector<Value> index) {
     int64_t rowBytes =
         llvm::divideCeil(*KernelBuilder::constant(extent(k)) * weightBits(), 8);
-    int64_t rows =
-        llvm::alignTo(llvm::divideCeil(prefetchBytes, rowBytes), outputsAtOnce);
+    int64_t rows = llvm::alignTo(
+        llvm::divideCeil(KernelBuilder::farBytes, rowBytes), outputsAtOnce);
     b->prefetch(operand(w), indicesOf(w, offsetBy(index, n, rows)));
   }
 
-  /// How far ahead of a stream's loads weights are fetched.
-  static constexpr int64_t prefetchBytes = 8192, cacheLineBits = 512;
+  static constexpr int64_t cacheLineBits = 512;
 
   /// tokens x count dot products along a contiguous K.
   void microDots(SmallVector<Value> index, int64_t tokens, int64_t count) {

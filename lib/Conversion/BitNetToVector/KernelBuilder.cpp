@@ -86,6 +86,14 @@ void KernelBuilder::prefetchAhead(Value memref, Value offset, bool nearest) {
   prefetch(memref, add(offset, distance), nearest);
 }
 
+void KernelBuilder::prefetchStream(Value memref, ValueRange indices) {
+  for (int64_t distance : {farBytes, nearBytes}) {
+    SmallVector<Value> ahead(indices);
+    ahead.back() = add(ahead.back(), distance);
+    prefetch(memref, ahead, /*nearest=*/distance == nearBytes);
+  }
+}
+
 Value KernelBuilder::maximum(Value value, Value low) {
   Value above = create<arith::CmpFOp>(arith::CmpFPredicate::OGT, value, low);
   return create<arith::SelectOp>(above, value, low);

@@ -60,6 +60,12 @@ public:
   void prefetch(Value memref, ValueRange indices, bool nearest = false);
   /// The same for what lies as many bytes after `offset` as the runtime says.
   void prefetchAhead(Value memref, Value offset, bool nearest = false);
+  /// Asks for what bytes in a row from these on are to be followed by, to both
+  /// caches.
+  void prefetchStream(Value memref, ValueRange indices);
+  /// How many bytes ahead of the loads of a stream, to the second cache and to
+  /// the nearest.
+  static constexpr int64_t farBytes = 16384, nearBytes = 2048;
 
   /// max(value, low) as the machine does it: `low` where value is NaN.
   Value maximum(Value value, Value low);

@@ -269,7 +269,12 @@ private:
 
   void panel(Value tile, Value token, int64_t size) {
     Value firstRow = b.mul(tile, packing.getRows());
-    emitPanel(b, op, target, tile, token, size,
+    auto fetch = [&](Value t, int64_t count, Value vector, int64_t some) {
+      VectorEpilogue(b, op, lanes)
+          .prefetch(b.add(firstRow, b.mul(vector, lanes)), b.add(token, t),
+                    count, some);
+    };
+    emitPanel(b, op, target, tile, token, size, fetch,
               [&](ArrayRef<Value> sums, Value t, Value vector, int64_t some) {
                 vectorsAtOnce = some;
                 Value first = b.add(token, t);
@@ -426,8 +431,7 @@ private:
         b.prefetchAhead(op.weight, at);
         b.prefetchAhead(op.weight, at, /*nearest=*/true);
       } else {
-        b.prefetch(op.weight, b.add(at, prefetchBytes));
-        b.prefetch(op.weight, b.add(at, nearBytes), /*nearest=*/true);
+        b.prefetchStream(op.weight, at);
       }
       std::advance(first, ops / lines);
     }
@@ -453,7 +457,7 @@ private:
       Value second = b.rem(half, 2), part = b.mul(second, 32);
       Value ahead = b.add(offset, b.mul(second, cacheLine));
       if (tile.tokens == 1)
-        b.prefetch(op.weight, b.add(ahead, prefetchBytes));
+        b.prefetch(op.weight, b.add(ahead, KernelBuilder::farBytes));
       return inner.block(loadHalf(offset, tile.vectors, part),
                          b.mul(half, packing.getBlock() / 2), 0, so);
     });
@@ -502,9 +506,6 @@ private:
 
   /// Of the largest panel.
   static constexpr int64_t panelSteps = 24;
-  /// How far ahead of the loads of a decode step weights are fetched, to the
-  /// second cache and to the nearest, where the runtime is not asked.
-  static constexpr int64_t prefetchBytes = 8192, nearBytes = 1024;
   static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;

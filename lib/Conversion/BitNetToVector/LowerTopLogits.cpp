@@ -36,14 +36,14 @@ public:
   void run() {
     quantizeHidden();
     wanted = b.load(op.getCount(), b.index(0));
-    overRows(0, [&](Value row) { screenRows(row); });
+    overRows([&](Value row) { screenRow(row); });
     Value likely = findLimit(logits);
-    overRows(1, [&](Value row) { raiseLower(row, likely); });
+    overRows([&](Value row) { raiseLower(row, likely); });
     Value limit = findLimit(lower);
-    overRows(1, [&](Value row) { refineRow(row, limit); });
+    overRows([&](Value row) { refineRow(row, limit); });
     Value refined = countAbove(lower);
     limit = findLimit(lower);
-    overRows(1, [&](Value row) { finishRow(row, limit); });
+    overRows([&](Value row) { finishRow(row, limit); });
     storeBytesRead(refined, countAbove(logits));
   }
 
@@ -132,23 +132,14 @@ private:
   // Rows
   //===--------------------------------------------------------------------===//
 
-  /// Visits rows, `rowsAtOnce` of them where a round takes several (round 0).
-  void overRows(int64_t round, llvm::function_ref<void(Value)> visit) {
+  void overRows(llvm::function_ref<void(Value)> visit) {
     constexpr int64_t share = 64;
-    int64_t step = round == 0 ? rowsAtOnce : 1;
     b.parallel(b.index(llvm::divideCeil(rows, share)), [&](Value part) {
       Value first = b.mul(part, share);
       Value last =
           b.createOrFold<arith::MinUIOp>(b.add(first, share), b.index(rows));
-      b.loop(first, last, step, visit);
+      b.loop(first, last, 1, visit);
     });
-  }
-
-  Value rowOf(Value row, int64_t offset) {
-    // Rows past the end stand for the last one: they are computed again.
-    Value at = b.add(row, offset);
-    return offset ? b.create<arith::MinUIOp>(at, b.index(rows - 1)).getResult()
-                  : at;
   }
 
   Value accumulator() {
@@ -172,53 +163,41 @@ private:
     return emitWiden(b, sum, partial);
   }
 
-  /// Sums of half bytes times v, as i64, of rows of a plane of weights. Rows
-  /// `ahead` of these are asked for, if it is not 0.
-  SmallVector<Value> sumsOf(Value codes, ArrayRef<Value> at,
-                            int64_t ahead = 0) {
-    SmallVector<Value> sums(2 * at.size(), accumulator());
+  /// The sum of a row's half bytes times v, as i64. One row at a time: memory
+  /// is read in order, which the machine follows by itself. A stream reads all
+  /// rows one after the other.
+  Value sumOf(Value codes, Value row, bool isStream) {
+    SmallVector<Value> sums(2, accumulator());
     sums = b.reduce(
         b.index(0), b.index(rowBytes), 64, sums,
         [&](Value byte, ValueRange so) {
           SmallVector<Value> next(so);
-          Value column = b.mul(byte, 2);
-          for (int64_t part = 0; part < 64; part += 4 * lanes)
-            for (auto [i, row] : llvm::enumerate(at)) {
-              Value from = b.add(byte, part);
-              if (part == 0 && ahead)
-                b.prefetch(codes, {b.add(row, ahead), from});
-              Value bytes = b.loadVector(codes, {row, from}, 4 * lanes);
-              SmallVector<Value, 2> halves;
-              for (int64_t half : {0, 1})
-                halves.push_back(extractField(b, target, bytes, half, 4));
-              for (int64_t plane : {0, 1}) {
-                SmallVector<Value, 2> activations;
-                for (int64_t half : {0, 64})
-                  activations.push_back(b.loadVector(
-                      planes, {b.index(plane), b.add(column, half + part)},
-                      4 * lanes));
-                Value &sum = next[2 * i + plane];
-                sum = dot(sum, halves, activations);
-              }
+          if (isStream)
+            b.prefetchStream(codes, {row, byte});
+          for (int64_t part = 0; part < 64; part += 4 * lanes) {
+            Value bytes =
+                b.loadVector(codes, {row, b.add(byte, part)}, 4 * lanes);
+            SmallVector<Value, 2> halves;
+            for (int64_t half : {0, 1})
+              halves.push_back(extractField(b, target, bytes, half, 4));
+            for (int64_t plane : {0, 1}) {
+              SmallVector<Value, 2> activations;
+              for (int64_t half : {0, 64})
+                activations.push_back(b.loadVector(
+                    planes,
+                    {b.index(plane), b.add(b.mul(byte, 2), half + part)},
+                    4 * lanes));
+              next[plane] = dot(next[plane], halves, activations);
             }
+          }
           return next;
         });
-    SmallVector<Value> totals;
-    for (size_t i = 0; i < at.size(); ++i) {
-      auto whole = [&](Value vector) {
-        return b.create<arith::ExtSIOp>(
-            b.getI64Type(),
-            b.create<vector::ReductionOp>(vector::CombiningKind::ADD, vector));
-      };
-      Value high = b.create<arith::MulIOp>(whole(sums[2 * i]), i64(256));
-      totals.push_back(b.create<arith::AddIOp>(high, whole(sums[2 * i + 1])));
-    }
-    return totals;
-  }
-
-  /// How far ahead rows of `high` are fetched: a few kilobytes, whole visits.
-  int64_t rowsAhead() const {
-    return llvm::alignTo(llvm::divideCeil(6144, rowBytes), rowsAtOnce);
+    auto whole = [&](Value vector) {
+      return b.create<arith::ExtSIOp>(
+          b.getI64Type(),
+          b.create<vector::ReductionOp>(vector::CombiningKind::ADD, vector));
+    };
+    return b.create<arith::AddIOp>(times(whole(sums[0]), 256), whole(sums[1]));
   }
 
   Value i64(int64_t value) {
@@ -253,29 +232,24 @@ private:
 
   /// A weight is scale / 2 * (32 * u - 241): the low half byte is taken for
   /// 7.5.
-  void screenRows(Value row) {
-    SmallVector<Value> at;
-    for (int64_t i = 0; i < rowsAtOnce; ++i)
-      at.push_back(rowOf(row, i));
-    for (auto [to, sum] : llvm::zip(at, sumsOf(op.getHigh(), at, rowsAhead())))
-      note(to,
-           logitOf(
-               to,
-               b.create<arith::SubIOp>(times(sum, 32), times(hiddenSum, 241)),
-               0.5),
-           0);
+  void screenRow(Value row) {
+    Value sum = sumOf(op.getHigh(), row, /*isStream=*/true);
+    sum = b.create<arith::SubIOp>(times(sum, 32), times(hiddenSum, 241));
+    note(row, logitOf(row, sum, 0.5), 0);
+  }
+
+  /// What is not comparable is not.
+  Value isExcluded(Value row, Value limit, int64_t level) {
+    Value logit = b.load(logits, {b.index(0), row});
+    Value upper = b.create<arith::AddFOp>(logit, bound(row, level));
+    return b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, upper, limit);
   }
 
   /// Runs `keep` where a row may be among the largest, else excludes it.
   void decide(Value row, Value limit, int64_t level,
               llvm::function_ref<void()> keep) {
-    Value logit = b.load(logits, {b.index(0), row});
-    Value upper = b.create<arith::AddFOp>(logit, bound(row, level));
-    // What is not comparable stays.
-    Value out =
-        b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, upper, limit);
     b.conditional(
-        out,
+        isExcluded(row, limit, level),
         [&] {
           b.store(minusInfinity, logits, {b.index(0), row});
           b.store(minusInfinity, lower, row);
@@ -283,13 +257,10 @@ private:
         keep);
   }
 
-  /// By both half bytes. Few rows get here: nothing else asks for them.
+  /// By both half bytes.
   Value refine(Value row) {
-    for (Value codes : {op.getHigh(), op.getLow()})
-      b.loop(b.index(0), b.index(rowBytes), 64,
-             [&](Value byte) { b.prefetch(codes, {row, byte}); });
-    Value high = sumsOf(op.getHigh(), row)[0];
-    Value low = sumsOf(op.getLow(), row)[0];
+    Value high = sumOf(op.getHigh(), row, /*isStream=*/false);
+    Value low = sumOf(op.getLow(), row, /*isStream=*/false);
     Value sum = b.create<arith::AddIOp>(times(high, 16), low);
     return logitOf(row, b.create<arith::SubIOp>(sum, times(hiddenSum, 128)), 1);
   }
@@ -310,7 +281,22 @@ private:
   }
 
   void refineRow(Value row, Value limit) {
+    fetchCandidate(row, limit);
     decide(row, limit, 0, [&] { note(row, refine(row), 1); });
+  }
+
+  /// Asks for a row that will be refined a few rows later. Few are, which
+  /// nothing else asks for.
+  void fetchCandidate(Value row, Value limit) {
+    Value later = b.create<arith::MinUIOp>(b.add(row, candidatesAhead),
+                                           b.index(rows - 1));
+    b.conditional(
+        isExcluded(later, limit, 0), [] {},
+        [&] {
+          for (Value codes : {op.getHigh(), op.getLow()})
+            b.loop(b.index(0), b.index(rowBytes), 64,
+                   [&](Value byte) { b.prefetch(codes, {later, byte}); });
+        });
   }
 
   void finishRow(Value row, Value limit) {
@@ -445,8 +431,8 @@ private:
     return b.create<arith::SubFOp>(largest, loop.getResult(0));
   }
 
-  /// Rows whose half bytes are multiplied at once.
-  static constexpr int64_t rowsAtOnce = 4;
+  /// How many rows after one are fetched, if they are candidates.
+  static constexpr int64_t candidatesAhead = 16;
 
   KernelBuilder &b;
   TopLogitsOp op;

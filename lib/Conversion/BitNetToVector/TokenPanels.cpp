@@ -35,7 +35,7 @@ public:
     vectorsAtOnce = many ? 4 : 2;
   }
 
-  void run(int64_t tokens, PanelFinish finish) {
+  void run(int64_t tokens, PanelFetch fetch, PanelFinish finish) {
     codes = b.allocaVectors(
         MemRefType::get({chunk * getBlockCodes()}, b.getI8Type()));
     sums = b.allocaVectors(
@@ -46,6 +46,12 @@ public:
       overSums(tokens, first, b.index(chunk), [&](const Sums &part) {
         for (auto [i, sum] : llvm::enumerate(part.values))
           b.storeVector(sum, sums, place(part, i));
+        Value isNext = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first,
+                                               b.index(last - chunk));
+        b.conditional(
+            isNext,
+            [&] { fetch(part.token, part.tokens, part.vector, vectorsAtOnce); },
+            [] {});
       });
     });
     // While the next tokens are multiplied, the stores of these can wait.
@@ -195,6 +201,6 @@ int64_t bitnet::getPanelStep(const VectorTarget &target) {
 
 void bitnet::emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
                        const VectorTarget &target, Value tile, Value token,
-                       int64_t tokens, PanelFinish finish) {
-  TokenPanel(b, matmul, target, tile, token).run(tokens, finish);
+                       int64_t tokens, PanelFetch fetch, PanelFinish finish) {
+  TokenPanel(b, matmul, target, tile, token).run(tokens, fetch, finish);
 }

@@ -35,6 +35,16 @@ void VectorEpilogue::store(ArrayRef<Value> totals, Value row, Value token,
   }
 }
 
+void VectorEpilogue::prefetch(Value row, Value token, int64_t tokens,
+                              int64_t vectors) {
+  constexpr int64_t cacheLine = 64 / sizeof(float);
+  for (Value memref : {op.output, op.factor, op.addend})
+    if (memref)
+      for (int64_t t = 0; t < tokens; ++t)
+        for (int64_t at = 0; at < vectors * lanes; at += cacheLine)
+          b.prefetch(memref, {b.add(token, t), b.add(row, at)});
+}
+
 void VectorEpilogue::storeColumn(ArrayRef<Value> column, Value first,
                                  Value token, Value mask) {
   Value scale, bias;

@@ -95,7 +95,8 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
 
   // Panels of a size, each met by all tiles before the next: 240 tokens are
   // 120 and 120. Sums wait in memory for the next chunk of K, but those of the last
-  // chunk, which go through the epilogue as they are.
+  // chunk, which go through the epilogue as they are. What that reads and writes is
+  // asked for a chunk before.
   // CHECK-LABEL: func.func @panels
   // CHECK: %[[COUNT:.*]] = arith.constant 4 : index
   // CHECK: scf.parallel ({{.*}}) = ({{.*}}) to (%[[COUNT]])
@@ -104,13 +105,19 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // CHECK: vector.load {{.*}} : memref<120x64xi32>, vector<16xi32>
   // CHECK: vpdpbusd.512
   // CHECK: vector.store {{.*}} : memref<120x64xi32>, vector<16xi32>
+  // CHECK: %[[LAST_BUT_ONE:.*]] = arith.cmpi eq
+  // CHECK: scf.if %[[LAST_BUT_ONE]]
+  // CHECK-COUNT-24: memref.prefetch %[[Y:[a-z0-9]+]][{{.*}} : memref<240x128xf32>
+  // CHECK-COUNT-24: memref.prefetch %[[F:[a-z0-9]+]][{{.*}} : memref<240x128xf32>
+  // CHECK-NOT: memref.prefetch {{.*}} : memref<240x128xf32>
   // CHECK: vpdpbusd.512
   // CHECK-NOT: vector.store {{.*}} : memref<120x64xi32>
   // CHECK: arith.sitofp
-  // CHECK: vector.store {{.*}} : memref<240x128xf32>
-  func.func @panels(%q: memref<240x1600xi8>, %w: memref<51200xi8>, %s: memref<1xf32>, %step: memref<240xf32>, %sum: memref<240xi32>, %y: memref<240x128xf32>) {
+  // CHECK: vector.load %[[F]][
+  // CHECK: vector.store {{.*}}, %[[Y]][{{.*}} : memref<240x128xf32>
+  func.func @panels(%q: memref<240x1600xi8>, %w: memref<51200xi8>, %s: memref<1xf32>, %step: memref<240xf32>, %sum: memref<240xi32>, %f: memref<240x128xf32>, %y: memref<240x128xf32>) {
     bitnet.linear ins(%q, %w, %s : memref<240x1600xi8>, memref<51200xi8>, memref<1xf32>)
-      quantized(%step, %sum : memref<240xf32>, memref<240xi32>) outs(%y : memref<240x128xf32>)
+      quantized(%step, %sum : memref<240xf32>, memref<240xi32>) times(%f : memref<240x128xf32>) outs(%y : memref<240x128xf32>)
       {packing = #bitnet.packing<planes2, rows = 64>, rows = 128 : i64, columns = 1600 : i64}
     return
   }
