@@ -173,14 +173,16 @@ int64_t getPanelStep(const VectorTarget &target);
 /// and the tile's `vector` on.
 using PanelFinish = llvm::function_ref<void(
     llvm::ArrayRef<Value> sums, Value token, Value vector, int64_t vectors)>;
-/// Told of such tokens and vectors some while before their sums are finished.
-using PanelFetch = llvm::function_ref<void(Value token, int64_t tokens,
-                                           Value vector, int64_t vectors)>;
+/// Told of such tokens and vectors some while before their sums are finished,
+/// for each of the memrefs that are then touched.
+using PanelFetch = llvm::function_ref<void(
+    Value memref, Value token, int64_t tokens, Value vector, int64_t vectors)>;
 /// A tile of packed rows by `tokens` tokens from `token` on, by codes that are
 /// unpacked once for all of them.
 void emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
                const VectorTarget &target, Value tile, Value token,
-               int64_t tokens, PanelFetch fetch, PanelFinish finish);
+               int64_t tokens, llvm::ArrayRef<Value> touched, PanelFetch fetch,
+               PanelFinish finish);
 /// Bit counts of activations in {-1, 0, 1}, prepared for `popcount`.
 std::unique_ptr<InnerLoop> makePopcountLoop(KernelBuilder &b,
                                             const MicroTile &tile,

@@ -269,12 +269,13 @@ private:
 
   void panel(Value tile, Value token, int64_t size) {
     Value firstRow = b.mul(tile, packing.getRows());
-    auto fetch = [&](Value t, int64_t count, Value vector, int64_t some) {
-      VectorEpilogue(b, op, lanes)
-          .prefetch(b.add(firstRow, b.mul(vector, lanes)), b.add(token, t),
-                    count, some);
+    VectorEpilogue last(b, op, lanes);
+    auto fetch = [&](Value memref, Value t, int64_t count, Value vector,
+                     int64_t some) {
+      last.prefetch(memref, b.add(firstRow, b.mul(vector, lanes)),
+                    b.add(token, t), count, some);
     };
-    emitPanel(b, op, target, tile, token, size, fetch,
+    emitPanel(b, op, target, tile, token, size, last.getTouched(), fetch,
               [&](ArrayRef<Value> sums, Value t, Value vector, int64_t some) {
                 vectorsAtOnce = some;
                 Value first = b.add(token, t);

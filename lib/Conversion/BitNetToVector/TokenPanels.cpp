@@ -21,9 +21,11 @@ namespace {
 class TokenPanel {
 public:
   TokenPanel(KernelBuilder &b, const LowBitMatmul &matmul,
-             const VectorTarget &target, Value tile, Value token)
+             const VectorTarget &target, Value tile, Value token,
+             ArrayRef<Value> touched, PanelFetch fetch)
       : b(b), matmul(matmul), packing(*matmul.packing), target(target),
-        tile(tile), token(token), lanes(target.getLanes(32)) {
+        tile(tile), token(token), touched(touched), fetch(fetch),
+        lanes(target.getLanes(32)) {
     fields = packing.getFields();
     vectors = packing.getRows() / lanes;
     narrow = target.hasPartialSums();
@@ -35,7 +37,7 @@ public:
     vectorsAtOnce = many ? 4 : 2;
   }
 
-  void run(int64_t tokens, PanelFetch fetch, PanelFinish finish) {
+  void run(int64_t tokens, PanelFinish finish) {
     codes = b.allocaVectors(
         MemRefType::get({chunk * getBlockCodes()}, b.getI8Type()));
     sums = b.allocaVectors(
@@ -46,12 +48,7 @@ public:
       overSums(tokens, first, b.index(chunk), [&](const Sums &part) {
         for (auto [i, sum] : llvm::enumerate(part.values))
           b.storeVector(sum, sums, place(part, i));
-        Value isNext = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first,
-                                               b.index(last - chunk));
-        b.conditional(
-            isNext,
-            [&] { fetch(part.token, part.tokens, part.vector, vectorsAtOnce); },
-            [] {});
+        fetchTouched(last, first, part);
       });
     });
     // While the next tokens are multiplied, the stores of these can wait.
@@ -78,12 +75,35 @@ private:
             b.mul(b.add(part.vector, i % vectorsAtOnce), lanes)};
   }
 
+  /// One memref a chunk, the last of them in that before the last one: few
+  /// lines at a time.
+  void fetchTouched(int64_t last, Value first, const Sums &part) {
+    for (auto [i, memref] : llvm::enumerate(touched)) {
+      int64_t begin = std::max<int64_t>(last - (i + 1) * chunk, 0);
+      Value isTurn = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first,
+                                             b.index(begin));
+      b.conditional(
+          isTurn,
+          [&] {
+            fetch(memref, part.token, part.tokens, part.vector, vectorsAtOnce);
+          },
+          [] {});
+    }
+  }
+
   /// Visits sums up to a chunk's end.
   void overSums(int64_t tokens, Value first, Value count,
                 llvm::function_ref<void(const Sums &)> visit) {
     unpack(first, count);
     int64_t most = getPanelStep(target);
+    // Its requests spread over the multiplications of this one: the machine
+    // queues few, and nothing else until there is room.
+    int64_t bytes = chunk * packing.getBlockBytes();
+    int64_t each = llvm::divideCeil(bytes, cacheLine * tokens) * cacheLine;
+    Value next = b.add(chunkAt(first), bytes);
     b.groups(b.index(0), tokens, most, [&](Value token, int64_t some) {
+      for (int64_t at = 0; at < some * each; at += cacheLine)
+        b.prefetch(matmul.weight, b.add(b.add(next, b.mul(token, each)), at));
       b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
         Sums part{token, some, vector, {}};
         multiply(first, count, part);
@@ -97,18 +117,20 @@ private:
     return b.mul(b.add(b.mul(step, vectors), vector), 4 * lanes);
   }
 
+  /// Where the tile's block is in the weights.
+  Value chunkAt(Value block) {
+    return b.mul(b.add(b.mul(tile, matmul.getBlocks()), block),
+                 packing.getBlockBytes());
+  }
+
   void unpack(Value first, Value count) {
     int64_t blockBytes = packing.getBlockBytes();
-    Value base =
-        b.mul(b.add(b.mul(tile, matmul.getBlocks()), first), blockBytes);
+    Value base = chunkAt(first);
     FieldReader reader(b, target, packing.getScheme());
     b.loop(b.index(0), count, 1, [&](Value block) {
       for (int64_t v = 0; v < vectors; ++v) {
         Value at = b.add(b.add(base, b.mul(block, blockBytes)), 4 * lanes * v);
         Value packed = b.loadVector(matmul.weight, at, 4 * lanes);
-        // The next chunk comes after a while of multiplications.
-        if (4 * lanes * v % 64 == 0)
-          b.prefetch(matmul.weight, b.add(at, chunk * blockBytes));
         for (int64_t field = 0; field < fields; ++field)
           b.storeVector(
               reader.take(packed, field), codes,
@@ -179,12 +201,15 @@ private:
 
   /// Of unpacked codes, which the nearest cache holds beside activations.
   static constexpr int64_t codeBytes = 24576;
+  static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;
   const LowBitMatmul &matmul;
   PackingAttr packing;
   const VectorTarget &target;
   Value tile, token, codes, sums;
+  ArrayRef<Value> touched;
+  PanelFetch fetch;
   int64_t lanes, fields, vectors, chunk, vectorsAtOnce;
   bool narrow;
 };
@@ -201,6 +226,8 @@ int64_t bitnet::getPanelStep(const VectorTarget &target) {
 
 void bitnet::emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
                        const VectorTarget &target, Value tile, Value token,
-                       int64_t tokens, PanelFetch fetch, PanelFinish finish) {
-  TokenPanel(b, matmul, target, tile, token).run(tokens, fetch, finish);
+                       int64_t tokens, ArrayRef<Value> touched,
+                       PanelFetch fetch, PanelFinish finish) {
+  TokenPanel(b, matmul, target, tile, token, touched, fetch)
+      .run(tokens, finish);
 }

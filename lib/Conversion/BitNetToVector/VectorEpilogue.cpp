@@ -35,14 +35,20 @@ void VectorEpilogue::store(ArrayRef<Value> totals, Value row, Value token,
   }
 }
 
-void VectorEpilogue::prefetch(Value row, Value token, int64_t tokens,
-                              int64_t vectors) {
-  constexpr int64_t cacheLine = 64 / sizeof(float);
+SmallVector<Value> VectorEpilogue::getTouched() const {
+  SmallVector<Value> touched;
   for (Value memref : {op.output, op.factor, op.addend})
     if (memref)
-      for (int64_t t = 0; t < tokens; ++t)
-        for (int64_t at = 0; at < vectors * lanes; at += cacheLine)
-          b.prefetch(memref, {b.add(token, t), b.add(row, at)});
+      touched.push_back(memref);
+  return touched;
+}
+
+void VectorEpilogue::prefetch(Value memref, Value row, Value token,
+                              int64_t tokens, int64_t vectors) {
+  constexpr int64_t cacheLine = 64 / sizeof(float);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t at = 0; at < vectors * lanes; at += cacheLine)
+      b.prefetch(memref, {b.add(token, t), b.add(row, at)});
 }
 
 void VectorEpilogue::storeColumn(ArrayRef<Value> column, Value first,

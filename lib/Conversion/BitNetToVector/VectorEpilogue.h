@@ -22,8 +22,11 @@ public:
   /// `token` on and of `vectors` vectors of `laneRows` rows from `row` on.
   void store(llvm::ArrayRef<Value> totals, Value row, Value token,
              int64_t vectors, Value laneRows);
-  /// Asks for what that will read and write, of `tokens` tokens.
-  void prefetch(Value row, Value token, int64_t tokens, int64_t vectors);
+  /// What that reads and writes by token and row.
+  llvm::SmallVector<Value> getTouched() const;
+  /// Asks for `tokens` tokens of one of these.
+  void prefetch(Value memref, Value row, Value token, int64_t tokens,
+                int64_t vectors);
   /// A vector of per-output floats (`[N]`, or a row of `[G, N]`), or the one
   /// value that all outputs share.
   Value loadOutputs(Value memref, Value group, Value first, Value mask = {});

@@ -71,13 +71,16 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
     return
   }
 
-  // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time.
+  // Many tokens: codes are shifted out once, into memory, and meet six tokens at a time, which ask for their share of the
+  // next codes.
   // CHECK-LABEL: func.func @prefill
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<24576xi8>
   // CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<18x64xi32>
-  // CHECK: memref.prefetch
   // CHECK: arith.shrui
+  // CHECK-NOT: memref.prefetch
   // CHECK: vector.store {{.*}} : memref<24576xi8>, vector<64xi8>
+  // CHECK: scf.for
+  // CHECK: memref.prefetch {{.*}} : memref<256xi8>
   // CHECK: scf.for
   // CHECK-NOT: arith.shrui
   // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
@@ -96,7 +99,7 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // Panels of a size, each met by all tiles before the next: 240 tokens are
   // 120 and 120. Sums wait in memory for the next chunk of K, but those of the last
   // chunk, which go through the epilogue as they are. What that reads and writes is
-  // asked for a chunk before.
+  // asked for one and two chunks before.
   // CHECK-LABEL: func.func @panels
   // CHECK: %[[COUNT:.*]] = arith.constant 4 : index
   // CHECK: scf.parallel ({{.*}}) = ({{.*}}) to (%[[COUNT]])
@@ -108,6 +111,8 @@ module attributes {bitnet.target = #bitnet.target<"v4", triple = "x86_64-unknown
   // CHECK: %[[LAST_BUT_ONE:.*]] = arith.cmpi eq
   // CHECK: scf.if %[[LAST_BUT_ONE]]
   // CHECK-COUNT-24: memref.prefetch %[[Y:[a-z0-9]+]][{{.*}} : memref<240x128xf32>
+  // CHECK: %[[LAST_BUT_TWO:.*]] = arith.cmpi eq
+  // CHECK: scf.if %[[LAST_BUT_TWO]]
   // CHECK-COUNT-24: memref.prefetch %[[F:[a-z0-9]+]][{{.*}} : memref<240x128xf32>
   // CHECK-NOT: memref.prefetch {{.*}} : memref<240x128xf32>
   // CHECK: vpdpbusd.512
