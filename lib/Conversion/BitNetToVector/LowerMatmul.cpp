@@ -244,7 +244,10 @@ private:
   /// Sizes of panels: about equal ones, or for an unknown number of tokens
   /// large and small ones, which leave fewer than those.
   SmallVector<int64_t> getPanels() {
-    int64_t step = getPanelStep(target), largest = panelSteps * step;
+    int64_t step = getPanelStep(target);
+    int64_t steps =
+        std::clamp<int64_t>(panelBytes / (k * step), leastSteps, mostSteps);
+    int64_t largest = steps * step;
     std::optional<int64_t> tokens = staticTokens();
     if (!tokens)
       return {largest, 4 * step};
@@ -505,8 +508,10 @@ private:
     return halves;
   }
 
-  /// Of the largest panel.
-  static constexpr int64_t panelSteps = 24;
+  /// A panel's activations, which the second cache holds beside weights and
+  /// outputs; but codes are unpacked for no fewer tokens than the least.
+  static constexpr int64_t panelBytes = 1 << 20;
+  static constexpr int64_t leastSteps = 6, mostSteps = 24;
   static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;
