@@ -105,13 +105,14 @@ def run_benchmarks(arguments):
         sys.exit(f"error: there is no {program}: build with -DBITNET_BUILD_BENCHMARKS=ON")
     listing = execute([program, "--benchmark_list_tests", f"--benchmark_filter={arguments.filter}"])
     pieces = choose(listing.split(), arguments.everything)
+    size = [f"--working-set={arguments.working_set}"] if arguments.working_set else []
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for i, names in enumerate(pieces):
         print(f"{i + 1} of {len(pieces)}: {names[0]}", file=sys.stderr)
         files.append(folder / f"kernels-{i + 1:03}.json")
         expression = "|".join(name.replace("+", r"\+") for name in names)
-        execute([*arguments.prefix, program, f"--benchmark_filter=^({expression})$",
+        execute([*arguments.prefix, program, *size, f"--benchmark_filter=^({expression})$",
                  f"--benchmark_repetitions={arguments.repetitions}",
                  f"--benchmark_min_time={arguments.min_time}",
                  f"--benchmark_out={files[-1]}", "--benchmark_out_format=json"])  # fmt: skip
@@ -329,6 +330,10 @@ def main():
     parser.add_argument("--everything", action="store_true", help="all of them, not a choice of 40 kernels")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--min-time", type=float, default=0.1, help="seconds of a repetition, at least")
+    parser.add_argument(
+        "--working-set", type=int, default=0, metavar="BYTES",
+        help="of a benchmark's layers (default: four times the last cache, which a virtual machine may have little of)",
+    )  # fmt: skip
     parser.add_argument("--prefix", type=shlex.split, default=[], help='before each command, such as "chrt -f 20"')
     parser.add_argument(
         "--save", type=pathlib.Path, metavar="FOLDER",
