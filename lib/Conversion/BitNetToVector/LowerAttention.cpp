@@ -423,6 +423,9 @@ private:
     if (!isSingle)
       columns =
           b.allocaVectors(MemRefType::get({depth, keyBlock}, b.getF32Type()));
+    if (!isSingle && !getElementTypeOrSelf(op.getValue()).isF32())
+      values = b.allocaVectors(
+          MemRefType::get({keyBlock, valuesAtOnce()}, b.getF32Type()));
     maxima = allocate({});
     totals = allocate({});
     factors = allocate({});
@@ -513,11 +516,26 @@ private:
                                     b.index(0));
   }
 
+  int64_t valuesAtOnce() const { return sums / 4 * valueLanes; }
+
+  /// Writes a part of the values of a block as f32, once for all queries of the
+  /// tile.
+  void widenValues(Value first, Value count, int64_t begin, int64_t width) {
+    b.loop(b.index(0), count, 1, [&](Value j) {
+      for (int64_t e = 0; e < width; e += valueLanes)
+        b.storeVector(loadPart(op.getValue(), b.add(first, j),
+                               b.index(begin + e), valueLanes),
+                      values, {j, b.index(e)});
+    });
+  }
+
   /// Adds the values of a block by their weights, parts of them at a time.
   void addValues(Value first, Value count) {
-    int64_t most = sums / 4 * valueLanes;
+    int64_t most = valuesAtOnce();
     for (int64_t e = 0; e < valueDepth; e += most) {
       int64_t width = std::min(most, valueDepth - e);
+      if (values)
+        widenValues(first, count, e, width);
       forQueries([&](ArrayRef<Query> queries) {
         addParts(queries, first, count, e, width);
       });
@@ -544,7 +562,7 @@ private:
           [&](const Query &query, Value j) {
             return b.load(scores, {query.head, query.token, j});
           },
-          [&](Value j) { return loadValues(b.add(first, j), begin, width); });
+          [&](Value j) { return loadValues(first, j, begin, width); });
     };
     // The first query is of the earliest token; later ones see more.
     Value shared = seenKeys(queries.front(), first, count);
@@ -563,9 +581,16 @@ private:
     });
   }
 
-  SmallVector<Value> loadValues(Value key, int64_t begin, int64_t width) {
-    int64_t line = vectorsALine(op.getValue(), width, valueLanes);
+  SmallVector<Value> loadValues(Value first, Value j, int64_t begin,
+                                int64_t width) {
     SmallVector<Value> row;
+    if (values) {
+      for (int64_t e = 0; e < width; e += valueLanes)
+        row.push_back(b.loadVector(values, {j, b.index(e)}, valueLanes));
+      return row;
+    }
+    Value key = b.add(first, j);
+    int64_t line = vectorsALine(op.getValue(), width, valueLanes);
     for (int64_t e = begin; e < begin + width; e += valueLanes) {
       row.push_back(loadPart(op.getValue(), key, b.index(e), valueLanes));
       // A key of the next block; a prompt reads each for many tokens.
@@ -593,6 +618,7 @@ private:
   // By head and token of the tile; then key of the block, or element.
   Value scores, weighted, maxima, totals, factors;
   Value columns; // by element and key of the block
+  Value values;  // by key of the block and element of a part; null: as stored
 };
 
 } // namespace

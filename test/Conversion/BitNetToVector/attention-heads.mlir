@@ -70,6 +70,32 @@ func.func @halves(%n: memref<1x2x1x64xf32>, %k: memref<1x2x8x64xf16>, %v: memref
 
 // -----
 
+// Several tokens share values that are widened once, a part at a time.
+module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {
+// CHECK-LABEL: func.func @widened
+// CHECK-SAME: %[[STORED:[a-z0-9]+]]: memref<1x2x256x128xbf16>, %{{[a-z0-9]+}}: index
+// CHECK: %[[PART:.*]] = memref.alloca() {alignment = 64 : i64} : memref<64x64xf32>
+// CHECK: math.exp {{.*}} : vector<16xf32>
+// CHECK: vector.load %[[STORED]]
+// CHECK-NEXT: arith.extf
+// CHECK-COUNT-4: vector.store %{{.*}}, %[[PART]]
+// CHECK-NOT: vector.load %[[STORED]]
+// CHECK: vector.load %[[PART]]
+// CHECK: vector.load %[[STORED]]
+// CHECK-COUNT-4: vector.store %{{.*}}, %[[PART]]
+// CHECK-NOT: vector.load %[[STORED]]
+// CHECK: vector.load %[[PART]]
+// CHECK-NOT: vector.load %[[STORED]]
+// CHECK: return
+func.func @widened(%q: memref<1x4x4x128xf32>, %k: memref<1x2x256x128xbf16>, %v: memref<1x2x256x128xbf16>, %p: index, %y: memref<1x4x4x128xf32>) {
+  bitnet.attention ins(%q, %k, %v : memref<1x4x4x128xf32>, memref<1x2x256x128xbf16>, memref<1x2x256x128xbf16>)
+    position(%p) outs(%y : memref<1x4x4x128xf32>) {scale = 0.125 : f32, causal}
+  return
+}
+}
+
+// -----
+
 // A token's values end where its keys do: those of later tokens of the tile may be
 // infinite, which a weight of 0 would not hide.
 module attributes {bitnet.target = #bitnet.target<"t", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = ["avx2", "avx512f", "avx512bw"]>} {

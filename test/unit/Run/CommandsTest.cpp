@@ -189,12 +189,15 @@ TEST(BenchCommand, Reports) {
   std::set<std::string> keys;
   for (const auto &entry : json.items())
     keys.insert(entry.key());
-  EXPECT_EQ(keys, (std::set<std::string>{
-                      "prefill_tokens_per_s", "decode_tokens_per_s",
-                      "decode_bytes_per_token", "read_bandwidth_bytes_per_s",
-                      "decode_bandwidth_fraction", "dot_peak_macs_per_s",
-                      "prefill_macs_per_token", "prefill_peak_fraction",
-                      "variant", "threads"}));
+  EXPECT_EQ(keys,
+            (std::set<std::string>{
+                "prompt_tokens", "generated_tokens", "prefill_tokens_per_s",
+                "decode_tokens_per_s", "decode_bytes_per_token",
+                "read_bandwidth_bytes_per_s", "decode_bandwidth_fraction",
+                "dot_peak_macs_per_s", "prefill_macs_per_token",
+                "prefill_peak_fraction", "variant", "threads"}));
+  EXPECT_EQ(json["prompt_tokens"], 36);
+  EXPECT_EQ(json["generated_tokens"], 4);
   EXPECT_GT(json["decode_tokens_per_s"], 0.0);
   EXPECT_GT(json["read_bandwidth_bytes_per_s"], 1e8);
   EXPECT_GT(json["dot_peak_macs_per_s"], 1e8);

@@ -71,8 +71,8 @@ TEST(CPU, KnowsItsOwnFetchDistance) {
   __builtin_cpu_init();
   bool zen =
       __builtin_cpu_is("amdfam17h") != 0 || __builtin_cpu_is("amdfam19h") != 0;
-  EXPECT_EQ(distance[0], zen ? 0 : 8192);
-  EXPECT_EQ(distance[1], zen ? 0 : 1024);
+  EXPECT_EQ(distance[0], zen ? 0 : 16384);
+  EXPECT_EQ(distance[1], zen ? 0 : 2048);
 }
 #endif
 
