@@ -286,7 +286,8 @@ private:
   }
 
   /// Asks for a row that will be refined a few rows later. Few are, which
-  /// nothing else asks for.
+  /// nothing else asks for. Another thread may decide on it meanwhile: what is
+  /// asked for changes no result.
   void fetchCandidate(Value row, Value limit) {
     Value later = b.create<arith::MinUIOp>(b.add(row, candidatesAhead),
                                            b.index(rows - 1));
