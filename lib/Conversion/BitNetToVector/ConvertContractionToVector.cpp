@@ -190,8 +190,6 @@ private:
     b->prefetch(operand(w), indicesOf(w, offsetBy(index, n, rows)));
   }
 
-  static constexpr int64_t cacheLineBits = 512;
-
   /// tokens x count dot products along a contiguous K.
   void microDots(SmallVector<Value> index, int64_t tokens, int64_t count) {
     auto at = [&](int64_t dim, int64_t offset, Value depth) {
@@ -211,8 +209,8 @@ private:
       return valueAt(w, at(n, o, depth), width);
     };
     if (isStream()) {
-      dots.vectorsAtOnce =
-          std::max<int64_t>(cacheLineBits / (lanes * weightBits()), 1);
+      dots.vectorsAtOnce = std::max<int64_t>(
+          KernelBuilder::cacheLine * 8 / (lanes * weightBits()), 1);
       dots.fetch = [&](int64_t o, Value depth) { prefetch(at(n, o, depth)); };
     }
     SmallVector<Value> sums = emitFloatDots(*b, dots, lanes);

@@ -63,6 +63,8 @@ public:
   /// Asks for what bytes in a row from these on are to be followed by, to both
   /// caches.
   void prefetchStream(Value memref, ValueRange indices);
+  /// Bytes that a prefetch brings.
+  static constexpr int64_t cacheLine = 64;
   /// How many bytes ahead of the loads of a stream, to the second cache and to
   /// the nearest.
   static constexpr int64_t farBytes = 16384, nearBytes = 2048;

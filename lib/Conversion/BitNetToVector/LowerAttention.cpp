@@ -156,7 +156,8 @@ private:
   /// Vectors of a row between two fetches: as many as fill a line.
   int64_t vectorsALine(Value memref, int64_t extent, int64_t width) const {
     auto type = cast<MemRefType>(memref.getType());
-    int64_t count = cacheLine * 8 / type.getElementTypeBitWidth() / width;
+    int64_t count =
+        KernelBuilder::cacheLine * 8 / type.getElementTypeBitWidth() / width;
     return count > 1 && extent % (count * width) == 0 ? count : 1;
   }
 
@@ -600,9 +601,6 @@ private:
     }
     return row;
   }
-
-  /// Bytes that a prefetch brings.
-  static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;
   AttentionOp op;

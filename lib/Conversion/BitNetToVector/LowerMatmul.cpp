@@ -425,12 +425,12 @@ private:
             ? std::next(offset.getDefiningOp()->getIterator())
             : body->begin();
     int64_t bytes = tile.vectors * lanes * packing.getUnit();
-    int64_t lines = llvm::divideCeil(bytes, cacheLine);
+    int64_t lines = llvm::divideCeil(bytes, KernelBuilder::cacheLine);
     int64_t ops = std::distance(first, b.getInsertionPoint());
     OpBuilder::InsertionGuard guard(b);
     for (int64_t line = 0; line < lines; ++line) {
       b.setInsertionPoint(body, first);
-      Value at = b.add(offset, line * cacheLine);
+      Value at = b.add(offset, line * KernelBuilder::cacheLine);
       if (asksRuntime(tile)) {
         b.prefetchAhead(op.weight, at);
         b.prefetchAhead(op.weight, at, /*nearest=*/true);
@@ -459,7 +459,7 @@ private:
       Value block = b.mul(b.floorDiv(half, 2), packing.getBlockBytes());
       Value offset = b.add(base, block);
       Value second = b.rem(half, 2), part = b.mul(second, 32);
-      Value ahead = b.add(offset, b.mul(second, cacheLine));
+      Value ahead = b.add(offset, b.mul(second, KernelBuilder::cacheLine));
       if (tile.tokens == 1)
         b.prefetch(op.weight, b.add(ahead, KernelBuilder::farBytes));
       return inner.block(loadHalf(offset, tile.vectors, part),
@@ -512,7 +512,6 @@ private:
   /// outputs; but codes are unpacked for no fewer tokens than the least.
   static constexpr int64_t panelBytes = 1 << 20;
   static constexpr int64_t leastSteps = 6, mostSteps = 24;
-  static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;
   const LowBitMatmul &op;

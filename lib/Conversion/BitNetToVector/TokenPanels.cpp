@@ -98,11 +98,12 @@ private:
     int64_t most = getPanelStep(target);
     // Its requests spread over the multiplications of this one: the machine
     // queues few, and nothing else until there is room.
+    constexpr int64_t line = KernelBuilder::cacheLine;
     int64_t bytes = chunk * packing.getBlockBytes();
-    int64_t each = llvm::divideCeil(bytes, cacheLine * tokens) * cacheLine;
-    Value next = b.add(chunkAt(first), bytes);
+    int64_t each = llvm::divideCeil(bytes, line * tokens) * line;
+    Value next = b.add(blockAt(first), bytes);
     b.groups(b.index(0), tokens, most, [&](Value token, int64_t some) {
-      for (int64_t at = 0; at < some * each; at += cacheLine)
+      for (int64_t at = 0; at < some * each; at += line)
         b.prefetch(matmul.weight, b.add(b.add(next, b.mul(token, each)), at));
       b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
         Sums part{token, some, vector, {}};
@@ -117,15 +118,15 @@ private:
     return b.mul(b.add(b.mul(step, vectors), vector), 4 * lanes);
   }
 
-  /// Where the tile's block is in the weights.
-  Value chunkAt(Value block) {
+  /// Where a block of the tile is in the weights.
+  Value blockAt(Value block) {
     return b.mul(b.add(b.mul(tile, matmul.getBlocks()), block),
                  packing.getBlockBytes());
   }
 
   void unpack(Value first, Value count) {
     int64_t blockBytes = packing.getBlockBytes();
-    Value base = chunkAt(first);
+    Value base = blockAt(first);
     FieldReader reader(b, target, packing.getScheme());
     b.loop(b.index(0), count, 1, [&](Value block) {
       for (int64_t v = 0; v < vectors; ++v) {
@@ -201,7 +202,6 @@ private:
 
   /// Of unpacked codes, which the nearest cache holds beside activations.
   static constexpr int64_t codeBytes = 24576;
-  static constexpr int64_t cacheLine = 64;
 
   KernelBuilder &b;
   const LowBitMatmul &matmul;

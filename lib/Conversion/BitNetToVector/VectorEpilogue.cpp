@@ -45,9 +45,9 @@ SmallVector<Value> VectorEpilogue::getTouched() const {
 
 void VectorEpilogue::prefetch(Value memref, Value row, Value token,
                               int64_t tokens, int64_t vectors) {
-  constexpr int64_t cacheLine = 64 / sizeof(float);
+  constexpr int64_t line = KernelBuilder::cacheLine / sizeof(float);
   for (int64_t t = 0; t < tokens; ++t)
-    for (int64_t at = 0; at < vectors * lanes; at += cacheLine)
+    for (int64_t at = 0; at < vectors * lanes; at += line)
       b.prefetch(memref, {b.add(token, t), b.add(row, at)});
 }
 
