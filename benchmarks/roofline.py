@@ -346,10 +346,11 @@ def main():
     # What would fail after a quarter of an hour should before.
     if not importlib.util.find_spec("matplotlib"):
         sys.exit("error: this draws with matplotlib: pip install -r benchmarks/requirements.txt")
+    if arguments.page and not arguments.page.parent.is_dir():
+        sys.exit(f"error: there is no folder {arguments.page.parent}")
     try:
         if arguments.page:
             split_section(arguments.page, SECTION)
-            arguments.page.parent.mkdir(parents=True, exist_ok=True)
         arguments.svg.parent.mkdir(parents=True, exist_ok=True)
         results = read_results(arguments.results or run_benchmarks(arguments))
     except OSError as error:
