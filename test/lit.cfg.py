@@ -17,6 +17,7 @@
 # device: Mesa's lavapipe will do), lavapipe (that one: its limits are known), full (asked for by
 # `lit --param full=1`: the long sweeps).
 
+import ctypes
 import glob
 import importlib.util
 import os
@@ -67,7 +68,15 @@ def cpu_features():
         return set()
     flags = set(lines[0].split(":", 1)[1].split()) if lines else set()
     spelling = {"avx2": "avx2", "fma": "fma", "avx_vnni": "avxvnni", "avx512_vnni": "avx512vnni", "avx512_vbmi": "avx512vbmi"}
+    if has_tiles():
+        spelling["amx_int8"] = "amx-int8"
     return {name for flag, name in spelling.items() if flag in flags}
+
+
+def has_tiles():
+    """Whether Linux lets a process have the registers of AMX, as the runtime asks it."""
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0
 
 
 def python_packages():

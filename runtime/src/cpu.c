@@ -16,6 +16,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 
 /* The registers of the CPUID leaves in use. */
 enum {
@@ -33,13 +34,19 @@ enum {
 };
 
 /* The state that the operating system must save for a feature to be usable. */
-enum { STATE_NONE = 0, STATE_AVX = 0x6, STATE_AVX512 = 0xe6 };
+enum {
+  STATE_NONE = 0,
+  STATE_AVX = 0x6,
+  STATE_AVX512 = 0xe6,
+  STATE_AMX_DATA = 1 << 18,
+  STATE_AMX = STATE_AMX_DATA | 1 << 17
+};
 
 typedef struct cpu_feature {
   const char *name;
   uint8_t source; /* a register of the above */
   uint8_t bit;
-  uint8_t state;
+  uint32_t state;
 } cpu_feature;
 
 static const cpu_feature features[] = {
@@ -92,6 +99,8 @@ static const cpu_feature features[] = {
     {"avx512vpopcntdq", LEAF7_ECX, 14, STATE_AVX512},
     {"avx512vp2intersect", LEAF7_EDX, 8, STATE_AVX512},
     {"avx512fp16", LEAF7_EDX, 23, STATE_AVX512},
+    {"amx-tile", LEAF7_EDX, 24, STATE_AMX},
+    {"amx-int8", LEAF7_EDX, 25, STATE_AMX},
     {"avxvnni", LEAF7_1_EAX, 4, STATE_AVX},
     {"avx512bf16", LEAF7_1_EAX, 5, STATE_AVX512},
     {"avxifma", LEAF7_1_EAX, 23, STATE_AVX},
@@ -153,6 +162,14 @@ static bool is_usable(const cpu_feature *feature, const uint32_t *registers,
          (state & feature->state) == feature->state;
 }
 
+/* Linux gives a process the registers of AMX where it asks for them: they make
+   the frames of its signals larger. So nothing asks but a variant with need. */
+static bool is_permitted(const cpu_feature *feature) {
+  const int request_permission = 0x1023, amx_data = 18;
+  return !(feature->state & STATE_AMX_DATA) ||
+         syscall(SYS_arch_prctl, request_permission, amx_data) == 0;
+}
+
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -204,6 +221,11 @@ static bool is_usable(const cpu_feature *feature, const uint64_t *registers,
   return registers[feature->source] >> feature->bit & 1;
 }
 
+static bool is_permitted(const cpu_feature *feature) {
+  (void)feature;
+  return true;
+}
+
 #else
 
 enum { REGISTER_COUNT = 1 };
@@ -218,6 +240,10 @@ static bool is_usable(const cpu_feature *feature, const uint64_t *registers,
                       uint64_t state) {
   (void)feature, (void)registers, (void)state;
   return false;
+}
+static bool is_permitted(const cpu_feature *feature) {
+  (void)feature;
+  return true;
 }
 
 #endif
@@ -244,7 +270,7 @@ bool bn_cpu_has(const bn_cpu *cpu, const char *feature) {
     ++feature;
   for (uint32_t i = 0; i < FEATURE_COUNT; ++i)
     if (strcmp(features[i].name, feature) == 0)
-      return cpu->bits[i / 64] >> i % 64 & 1;
+      return (cpu->bits[i / 64] >> i % 64 & 1) && is_permitted(&features[i]);
   return false;
 }
 

@@ -10,6 +10,7 @@
 #include "Error.h"
 
 #include <cstring>
+#include <string>
 
 namespace bitnet::run {
 
@@ -20,7 +21,7 @@ RandomInputs::RandomInputs(const bn_entry_info &entry, int64_t dynamicExtent) {
   for (uint32_t i = 0; i < entry.input_count; ++i)
     add(entry.inputs[i], dynamicExtent);
   for (size_t i = 0; i < tensors.size(); ++i)
-    tensors[i].data = data[i].data();
+    tensors[i].data = data[i].front().bytes;
 }
 
 void RandomInputs::add(const bn_tensor_info &input, int64_t dynamicExtent) {
@@ -39,14 +40,14 @@ void RandomInputs::add(const bn_tensor_info &input, int64_t dynamicExtent) {
   if (total > mostBytes)
     throw Error(name +
                 " would take more than 16 GiB: --dynamic-extent is too large");
-  std::string bytes(total, '\0');
+  std::vector<Line> lines(total / sizeof(Line) + 1);
   for (size_t i = 0; i * size < total; ++i)
-    fill(bytes, i, input.dtype);
-  data.push_back(std::move(bytes));
+    fill(lines.front().bytes, i, input.dtype);
+  data.push_back(std::move(lines));
   tensors.push_back(tensor);
 }
 
-void RandomInputs::fill(std::string &bytes, size_t i, uint32_t type) {
+void RandomInputs::fill(char *bytes, size_t i, uint32_t type) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   if (type == Float32) {
     float value = float(int32_t(state >> 32)) / 2147483648.0f;

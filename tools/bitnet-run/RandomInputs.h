@@ -10,7 +10,6 @@
 
 #include "bitnet/runtime.h"
 
-#include <string>
 #include <vector>
 
 namespace bitnet::run {
@@ -24,10 +23,14 @@ public:
 
 private:
   void add(const bn_tensor_info &input, int64_t dynamicExtent);
-  void fill(std::string &bytes, size_t i, uint32_t type);
+  void fill(char *bytes, size_t i, uint32_t type);
 
+  /// As a session's workspace is aligned: kernels are as fast as within models.
+  struct alignas(64) Line {
+    char bytes[64];
+  };
   uint64_t state = 158;
-  std::vector<std::string> data;
+  std::vector<std::vector<Line>> data;
 };
 
 } // namespace bitnet::run

@@ -179,10 +179,17 @@ using PanelFetch = llvm::function_ref<void(
     Value memref, Value token, int64_t tokens, Value vector, int64_t vectors)>;
 /// A tile of packed rows by `tokens` tokens from `token` on, by codes that are
 /// unpacked once for all of them.
-void emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
-               const VectorTarget &target, Value tile, Value token,
-               int64_t tokens, llvm::ArrayRef<Value> touched, PanelFetch fetch,
-               PanelFinish finish);
+struct PanelTask {
+  const LowBitMatmul &matmul;
+  const VectorTarget &target;
+  Value tile, token;
+  int64_t tokens;
+  /// What `finish` reads and writes, of which `fetch` is told.
+  llvm::ArrayRef<Value> touched;
+  PanelFetch fetch;
+  PanelFinish finish;
+};
+void emitPanel(KernelBuilder &b, const PanelTask &task);
 /// Bit counts of activations in {-1, 0, 1}, prepared for `popcount`.
 std::unique_ptr<InnerLoop> makePopcountLoop(KernelBuilder &b,
                                             const MicroTile &tile,

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/SaveAndRestore.h"
 
@@ -73,6 +74,29 @@ Value KernelBuilder::load(Value memref, ValueRange indices) {
 
 void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
   create<memref::StoreOp>(value, memref, indices);
+}
+
+Value KernelBuilder::address(Value memref, ValueRange indices) {
+  auto type = cast<MemRefType>(memref.getType());
+  Value offset = create<memref::ExtractStridedMetadataOp>(memref).getOffset();
+  for (auto [dimension, index] : llvm::enumerate(indices))
+    offset = add(offset, mul(index, stride(memref, dimension)));
+  Value begin = create<memref::ExtractAlignedPointerAsIndexOp>(memref);
+  Value bytes = mul(offset, type.getElementTypeBitWidth() / 8);
+  Value place = create<arith::IndexCastOp>(getI64Type(), add(begin, bytes));
+  return create<LLVM::IntToPtrOp>(LLVM::LLVMPointerType::get(getContext()),
+                                  place);
+}
+
+Value KernelBuilder::stride(Value memref, int64_t dimension) {
+  int64_t offset;
+  SmallVector<int64_t> strides;
+  auto type = cast<MemRefType>(memref.getType());
+  if (succeeded(type.getStridesAndOffset(strides, offset)) &&
+      ShapedType::isStatic(strides[dimension]))
+    return index(strides[dimension]);
+  return create<memref::ExtractStridedMetadataOp>(memref)
+      .getStrides()[dimension];
 }
 
 void KernelBuilder::prefetch(Value memref, ValueRange indices, bool nearest) {

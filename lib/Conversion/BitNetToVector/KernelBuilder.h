@@ -55,6 +55,11 @@ public:
   Value allocaVectors(mlir::MemRefType type);
   Value load(Value memref, ValueRange indices);
   void store(Value value, Value memref, ValueRange indices);
+  /// Where an element is, for what takes pointers.
+  Value address(Value memref, ValueRange indices);
+  /// How many elements apart those are whose index in that dimension differs
+  /// by one.
+  Value stride(Value memref, int64_t dimension);
   /// Asks for an element soon to be read, in the second cache or in the
   /// nearest; it may lie past the memref's end.
   void prefetch(Value memref, ValueRange indices, bool nearest = false);

@@ -120,7 +120,9 @@ private:
            target.getDotKind() == DotKind::DotX86;
   }
   /// The fewest tokens for which unpacking codes beforehand pays.
-  int64_t getLeastPanel() const { return hasRoom() ? 17 : 12; }
+  int64_t getLeastPanel() const {
+    return target.hasTileProduct() ? 4 : hasRoom() ? 17 : 12;
+  }
 
   /// Accumulators, codes and activations must fit the registers.
   void chooseTile() {
@@ -245,10 +247,11 @@ private:
   /// large and small ones, which leave fewer than those.
   SmallVector<int64_t> getPanels() {
     int64_t step = getPanelStep(target);
-    int64_t steps =
-        std::clamp<int64_t>(panelBytes / (k * step), leastSteps, mostSteps);
-    int64_t largest = steps * step;
+    int64_t largest =
+        std::clamp(panelBytes / k, leastTokens, mostTokens) / step * step;
     std::optional<int64_t> tokens = staticTokens();
+    if (!tokens && target.hasTileProduct())
+      return {largest, step, step / 4};
     if (!tokens)
       return {largest, 4 * step};
     int64_t size =
@@ -273,24 +276,25 @@ private:
   void panel(Value tile, Value token, int64_t size) {
     Value firstRow = b.mul(tile, packing.getRows());
     VectorEpilogue last(b, op, lanes);
+    SmallVector<Value> touched = last.getTouched();
     auto fetch = [&](Value memref, Value t, int64_t count, Value vector,
                      int64_t some) {
       last.prefetch(memref, b.add(firstRow, b.mul(vector, lanes)),
                     b.add(token, t), count, some);
     };
-    emitPanel(b, op, target, tile, token, size, last.getTouched(), fetch,
-              [&](ArrayRef<Value> sums, Value t, Value vector, int64_t some) {
-                vectorsAtOnce = some;
-                Value first = b.add(token, t);
-                SmallVector<Value> totals(sums);
-                for (size_t i = 0; i < totals.size(); ++i) {
-                  Value at = b.add(first, i / some);
-                  totals[i] = removeOffset(b, totals[i],
-                                           b.splat(b.load(op.sum, at), lanes),
-                                           packing.getCodeBits());
-                }
-                epilogue(totals, b.add(firstRow, b.mul(vector, lanes)), first);
-              });
+    auto finish = [&](ArrayRef<Value> sums, Value t, Value vector,
+                      int64_t some) {
+      vectorsAtOnce = some;
+      Value first = b.add(token, t);
+      SmallVector<Value> totals(sums);
+      for (size_t i = 0; i < totals.size(); ++i) {
+        Value sum = b.load(op.sum, b.add(first, i / some));
+        totals[i] = removeOffset(b, totals[i], b.splat(sum, lanes),
+                                 packing.getCodeBits());
+      }
+      epilogue(totals, b.add(firstRow, b.mul(vector, lanes)), first);
+    };
+    emitPanel(b, {op, target, tile, token, size, touched, fetch, finish});
   }
 
   void overTokens(llvm::function_ref<void(Value, int64_t)> body) {
@@ -511,7 +515,7 @@ private:
   /// A panel's activations, which the second cache holds beside weights and
   /// outputs; but codes are unpacked for no fewer tokens than the least.
   static constexpr int64_t panelBytes = 1 << 20;
-  static constexpr int64_t leastSteps = 6, mostSteps = 24;
+  static constexpr int64_t leastTokens = 36, mostTokens = 144;
 
   KernelBuilder &b;
   const LowBitMatmul &op;

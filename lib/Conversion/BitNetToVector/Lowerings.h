@@ -69,6 +69,11 @@ public:
   LookupKind getLookupKind() const;
   /// Whether there is a product of 2 x 8 by 8 x 2 bytes.
   bool hasMatrixProduct() const { return has("i8mm"); }
+  /// Whether there is a product of 16 x 64 by 64 x 16 bytes, in registers that
+  /// hold tiles.
+  bool hasTileProduct() const {
+    return has("amx-int8") && getVectorBits() == 512;
+  }
   bool hasFusedMultiplyAdd() const { return has("fma") || has("neon"); }
   /// Whether bytes can be shifted.
   bool hasByteShifts() const { return has("neon"); }

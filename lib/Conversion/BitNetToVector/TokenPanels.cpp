@@ -4,113 +4,72 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// Where a few tokens at a time meet packed codes, each few unpack them again,
-// on the ports that multiply. A panel of tokens unpacks a chunk of a tile once,
-// into memory that the nearest cache holds.
-//
-//===----------------------------------------------------------------------===//
 
-#include "InnerLoop.h"
+#include "TokenPanels.h"
 
 using namespace mlir;
 using namespace bitnet;
 
 namespace {
 
-class TokenPanel {
+class TokenPanel : Panel {
 public:
-  TokenPanel(KernelBuilder &b, const LowBitMatmul &matmul,
-             const VectorTarget &target, Value tile, Value token,
-             ArrayRef<Value> touched, PanelFetch fetch)
-      : b(b), matmul(matmul), packing(*matmul.packing), target(target),
-        tile(tile), token(token), touched(touched), fetch(fetch),
-        lanes(target.getLanes(32)) {
-    fields = packing.getFields();
-    vectors = packing.getRows() / lanes;
+  TokenPanel(KernelBuilder &b, const PanelTask &task) : Panel(b, task) {
     narrow = target.hasPartialSums();
     // Sums of pairs in 16 bits, of codes to 2 (1) by activations to -128: 512
     // (256) each step. 60 (120) steps stay within 30720.
     chunk = narrow ? 120 / (packing.getCodeBits() * fields)
                    : codeBytes / getBlockCodes();
-    bool many = target.getRegisters() == 32;
-    vectorsAtOnce = many ? 4 : 2;
+    vectorsAtOnce = target.getRegisters() == 32 ? 4 : 2;
   }
 
-  void run(int64_t tokens, PanelFinish finish) {
+  void run() {
     codes = b.allocaVectors(
         MemRefType::get({chunk * getBlockCodes()}, b.getI8Type()));
     sums = b.allocaVectors(
-        MemRefType::get({tokens, packing.getRows()}, b.getI32Type()));
-    int64_t blocks = matmul.getBlocks();
-    int64_t last = (llvm::divideCeil(blocks, chunk) - 1) * chunk;
-    b.loop(b.index(0), b.index(last), chunk, [&](Value first) {
-      overSums(tokens, first, b.index(chunk), [&](const Sums &part) {
-        for (auto [i, sum] : llvm::enumerate(part.values))
-          b.storeVector(sum, sums, place(part, i));
-        fetchTouched(last, first, part);
-      });
-    });
-    // While the next tokens are multiplied, the stores of these can wait.
-    overSums(tokens, b.index(last), b.index(blocks - last),
-             [&](const Sums &part) {
-               finish(part.values, part.token, part.vector, vectorsAtOnce);
-             });
+        MemRefType::get({task.tokens, packing.getRows()}, b.getI32Type()));
+    overChunks(
+        [&](Value first, Value count) {
+          overParts(first, count, [&](const Part &part, ValueRange values) {
+            for (auto [i, sum] : llvm::enumerate(values))
+              b.storeVector(sum, sums, place(part, i));
+            fetchTouched(first, part);
+          });
+        },
+        // While the next tokens are multiplied, the stores of these can wait.
+        [&](Value first, Value count) {
+          overParts(first, count, [&](const Part &part, ValueRange values) {
+            task.finish(llvm::to_vector(values), part.token, part.vector,
+                        vectorsAtOnce);
+          });
+        });
   }
 
 private:
   int64_t getBlockCodes() const { return fields * packing.getRows() * 4; }
 
-  /// Of a few tokens from `token` on and vectors from `vector` on, by
-  /// [token][vector].
-  struct Sums {
-    Value token;
-    int64_t tokens;
-    Value vector;
-    SmallVector<Value> values;
-  };
-
-  SmallVector<Value> place(const Sums &part, int64_t i) {
+  SmallVector<Value> place(const Part &part, int64_t i) {
     return {b.add(part.token, i / vectorsAtOnce),
             b.mul(b.add(part.vector, i % vectorsAtOnce), lanes)};
   }
 
-  /// One memref a chunk, the last of them in that before the last one: few
-  /// lines at a time.
-  void fetchTouched(int64_t last, Value first, const Sums &part) {
-    for (auto [i, memref] : llvm::enumerate(touched)) {
-      int64_t begin = std::max<int64_t>(last - (i + 1) * chunk, 0);
-      Value isTurn = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first,
-                                             b.index(begin));
-      b.conditional(
-          isTurn,
-          [&] {
-            fetch(memref, part.token, part.tokens, part.vector, vectorsAtOnce);
-          },
-          [] {});
-    }
-  }
-
-  /// Visits sums up to a chunk's end.
-  void overSums(int64_t tokens, Value first, Value count,
-                llvm::function_ref<void(const Sums &)> visit) {
-    unpack(first, count);
-    int64_t most = getPanelStep(target);
-    // Its requests spread over the multiplications of this one: the machine
-    // queues few, and nothing else until there is room.
-    constexpr int64_t line = KernelBuilder::cacheLine;
-    int64_t bytes = chunk * packing.getBlockBytes();
-    int64_t each = llvm::divideCeil(bytes, line * tokens) * line;
-    Value next = b.add(blockAt(first), bytes);
-    b.groups(b.index(0), tokens, most, [&](Value token, int64_t some) {
-      for (int64_t at = 0; at < some * each; at += line)
-        b.prefetch(matmul.weight, b.add(b.add(next, b.mul(token, each)), at));
-      b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
-        Sums part{token, some, vector, {}};
-        multiply(first, count, part);
-        visit(part);
-      });
+  /// Visits sums up to a chunk's end, by [token][vector].
+  void overParts(Value first, Value count,
+                 llvm::function_ref<void(const Part &, ValueRange)> visit) {
+    unpack(first, count, b.index(0), vectors, [&](Value step, int64_t vector) {
+      return codesAt(step, b.index(vector));
     });
+    int64_t bytes = chunk * packing.getBlockBytes();
+    Value next = b.add(blockAt(first), bytes);
+    b.groups(b.index(0), task.tokens, getPanelStep(target),
+             [&](Value token, int64_t some) {
+               fetchCodes(next, bytes, token, some);
+               b.loop(b.index(0), b.index(vectors), vectorsAtOnce,
+                      [&](Value vector) {
+                        Part part{token, some, vector, vectorsAtOnce};
+                        visit(part, multiply(first, count, part));
+                      });
+             });
   }
 
   /// Where the codes of a step and of a vector begin.
@@ -118,30 +77,8 @@ private:
     return b.mul(b.add(b.mul(step, vectors), vector), 4 * lanes);
   }
 
-  /// Where a block of the tile is in the weights.
-  Value blockAt(Value block) {
-    return b.mul(b.add(b.mul(tile, matmul.getBlocks()), block),
-                 packing.getBlockBytes());
-  }
-
-  void unpack(Value first, Value count) {
-    int64_t blockBytes = packing.getBlockBytes();
-    Value base = blockAt(first);
-    FieldReader reader(b, target, packing.getScheme());
-    b.loop(b.index(0), count, 1, [&](Value block) {
-      for (int64_t v = 0; v < vectors; ++v) {
-        Value at = b.add(b.add(base, b.mul(block, blockBytes)), 4 * lanes * v);
-        Value packed = b.loadVector(matmul.weight, at, 4 * lanes);
-        for (int64_t field = 0; field < fields; ++field)
-          b.storeVector(
-              reader.take(packed, field), codes,
-              codesAt(b.add(b.mul(block, fields), field), b.index(v)));
-      }
-    });
-  }
-
   /// Sums of the chunks before, which there are unless `first` is 0.
-  SmallVector<Value> loadSums(Value first, const Sums &part) {
+  SmallVector<Value> loadSums(Value first, const Part &part) {
     int64_t count = part.tokens * vectorsAtOnce;
     SmallVector<Value> none(count, b.zeroVector(lanes, b.getI32Type()));
     auto load = [&] {
@@ -158,7 +95,7 @@ private:
   }
 
   /// The sums with the products of a chunk.
-  void multiply(Value first, Value count, Sums &part) {
+  SmallVector<Value> multiply(Value first, Value count, const Part &part) {
     SmallVector<Value> so =
         narrow ? SmallVector<Value>(part.tokens * vectorsAtOnce,
                                     b.zeroVector(2 * lanes, b.getI16Type()))
@@ -172,22 +109,22 @@ private:
                     step(at, k, part, next);
                     return next;
                   });
-    part.values = so;
     if (!narrow)
-      return;
-    part.values = loadSums(first, part);
-    for (auto [sum, pairs] : llvm::zip(part.values, so))
+      return so;
+    SmallVector<Value> totals = loadSums(first, part);
+    for (auto [sum, pairs] : llvm::zip(totals, so))
       sum = emitWiden(b, sum, {pairs});
+    return totals;
   }
 
-  void step(Value at, Value k, const Sums &part, MutableArrayRef<Value> sums) {
+  void step(Value at, Value k, const Part &part, MutableArrayRef<Value> sums) {
     SmallVector<Value> weights;
     for (int64_t v = 0; v < vectorsAtOnce; ++v)
       weights.push_back(
           b.loadVector(codes, codesAt(at, b.add(part.vector, v)), 4 * lanes));
     for (int64_t i = 0; i < part.tokens; ++i) {
       Value bytes = b.broadcastWord(
-          matmul.lhs, {b.add(token, b.add(part.token, i)), k}, lanes);
+          matmul.lhs, {b.add(task.token, b.add(part.token, i)), k}, lanes);
       for (int64_t v = 0; v < vectorsAtOnce; ++v) {
         Value &sum = sums[i * vectorsAtOnce + v];
         PartialSums partial;
@@ -203,20 +140,74 @@ private:
   /// Of unpacked codes, which the nearest cache holds beside activations.
   static constexpr int64_t codeBytes = 24576;
 
-  KernelBuilder &b;
-  const LowBitMatmul &matmul;
-  PackingAttr packing;
-  const VectorTarget &target;
-  Value tile, token, codes, sums;
-  ArrayRef<Value> touched;
-  PanelFetch fetch;
-  int64_t lanes, fields, vectors, chunk, vectorsAtOnce;
+  Value sums;
+  int64_t vectorsAtOnce;
   bool narrow;
 };
 
 } // namespace
 
+//===----------------------------------------------------------------------===//
+// Panel
+//===----------------------------------------------------------------------===//
+
+void Panel::overChunks(llvm::function_ref<void(Value, Value)> visit,
+                       llvm::function_ref<void(Value, Value)> visitLast) {
+  int64_t last = getLastChunk();
+  b.loop(b.index(0), b.index(last), chunk,
+         [&](Value first) { visit(first, b.index(chunk)); });
+  visitLast(b.index(last), b.index(matmul.getBlocks() - last));
+}
+
+void Panel::unpack(Value first, Value count, Value vector, int64_t some,
+                   llvm::function_ref<Value(Value, int64_t)> place) {
+  Value base = b.add(blockAt(first), b.mul(vector, 4 * lanes));
+  FieldReader reader(b, target, packing.getScheme());
+  b.loop(b.index(0), count, 1, [&](Value block) {
+    for (int64_t v = 0; v < some; ++v) {
+      Value at = b.add(b.add(base, b.mul(block, packing.getBlockBytes())),
+                       4 * lanes * v);
+      Value packed = b.loadVector(matmul.weight, at, 4 * lanes);
+      if (streams)
+        b.prefetchStream(matmul.weight, at);
+      for (int64_t field = 0; field < fields; ++field)
+        b.storeVector(reader.take(packed, field), codes,
+                      place(b.add(b.mul(block, fields), field), v));
+    }
+  });
+}
+
+Value Panel::blockAt(Value block) {
+  return b.mul(b.add(b.mul(task.tile, matmul.getBlocks()), block),
+               packing.getBlockBytes());
+}
+
+void Panel::fetchCodes(Value next, int64_t bytes, Value token, int64_t tokens) {
+  constexpr int64_t line = KernelBuilder::cacheLine;
+  int64_t each = llvm::divideCeil(bytes, task.tokens);
+  for (int64_t at = 0; at < tokens * each; at += line)
+    b.prefetch(matmul.weight, b.add(b.add(next, b.mul(token, each)), at));
+}
+
+void Panel::fetchTouched(Value first, const Part &part) {
+  for (auto [i, memref] : llvm::enumerate(task.touched)) {
+    int64_t begin =
+        std::max<int64_t>(getLastChunk() - int64_t(i + 1) * chunk, 0);
+    Value isTurn = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first,
+                                           b.index(begin));
+    b.conditional(
+        isTurn,
+        [&] {
+          task.fetch(memref, part.token, part.tokens, part.vector,
+                     part.vectors);
+        },
+        [] {});
+  }
+}
+
 int64_t bitnet::getPanelStep(const VectorTarget &target) {
+  if (target.hasTileProduct())
+    return 32;
   // Sums, codes and activations must fit the registers; SSE's products
   // overwrite an operand.
   if (target.getRegisters() == 32 || !target.hasPartialSums())
@@ -224,10 +215,8 @@ int64_t bitnet::getPanelStep(const VectorTarget &target) {
   return target.getVectorBits() == 128 ? 3 : 4;
 }
 
-void bitnet::emitPanel(KernelBuilder &b, const LowBitMatmul &matmul,
-                       const VectorTarget &target, Value tile, Value token,
-                       int64_t tokens, ArrayRef<Value> touched,
-                       PanelFetch fetch, PanelFinish finish) {
-  TokenPanel(b, matmul, target, tile, token, touched, fetch)
-      .run(tokens, finish);
+void bitnet::emitPanel(KernelBuilder &b, const PanelTask &task) {
+  if (task.target.hasTileProduct())
+    return emitTilePanel(b, task);
+  TokenPanel(b, task).run();
 }

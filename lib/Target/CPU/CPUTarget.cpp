@@ -91,6 +91,7 @@ static constexpr FeatureWord featureWords[] = {
     {"bitalg", x86, "avx512bitalg", "avx512bw", ""},
     {"vpopcntdq", x86, "avx512vpopcntdq", "avx512f", ""},
     {"bf16", x86, "avx512bf16", "avx512bw", ""},
+    {"amx", x86, "amx-int8", "avx512vnni", "amx-tile"},
     {"gfni", x86, "gfni", "sse2", ""},
     {"avxvnni", x86, "avxvnni", "avx2", ""},
     {"avxvnniint8", x86, "avxvnniint8", "avx2", ""},
