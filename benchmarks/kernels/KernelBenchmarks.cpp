@@ -40,8 +40,13 @@ struct Options {
   /// From the plainest to the best; those that this machine runs.
   std::vector<std::string> variants = {
 #if defined(__x86_64__)
-      "x86-64-v2",      "x86-64-v3",          "x86-64-v3+avxvnni", "x86-64-v4",
-      "x86-64-v4+vnni", "x86-64-v4+vnni+vbmi"
+      "x86-64-v2",
+      "x86-64-v3",
+      "x86-64-v3+avxvnni",
+      "x86-64-v4",
+      "x86-64-v4+vnni",
+      "x86-64-v4+vnni+vbmi",
+      "x86-64-v4+vnni+vbmi+amx"
 #elif defined(__aarch64__)
       "aarch64", "aarch64+dotprod", "aarch64+i8mm", "aarch64+i8mm+sve2"
 #endif
@@ -89,6 +94,7 @@ void timeLayers(benchmark::State &state, Context &context, const Layers &layers,
   // they leave changes within seconds.
   double readLimit = run::measureReadBandwidth(threads, context.workingSet);
   double dotLimit = run::measureDotPeak(threads, kernel);
+  auto tiles = run::tileKernelFor(open.getSession().features());
 
   auto begin = std::chrono::steady_clock::now();
   for (auto _ : state)
@@ -107,6 +113,9 @@ void timeLayers(benchmark::State &state, Context &context, const Layers &layers,
   state.counters["fraction"] = leastSeconds / seconds;
   state.counters["GB/s limit"] = 1e-9 * readLimit;
   state.counters["GMAC/s limit"] = 1e-9 * dotLimit;
+  if (tiles)
+    state.counters["GMAC/s tile limit"] =
+        1e-9 * run::measureDotPeak(threads, *tiles);
   state.SetLabel(kernel.instruction);
 }
 

@@ -50,10 +50,18 @@ struct Result {
                             limits.readBandwidth);
   }
   std::optional<double> peakFraction() const {
+    return prefillFraction(limits.dotPeak);
+  }
+  std::optional<double> tilePeakFraction() const {
+    return prefillFraction(limits.tilePeak);
+  }
+
+private:
+  std::optional<double> prefillFraction(std::optional<double> peak) const {
     if (!prefillMacsPerToken)
       return std::nullopt;
     return Limits::fraction(prefillTokensPerSecond * *prefillMacsPerToken,
-                            limits.dotPeak);
+                            peak);
   }
 };
 
@@ -157,6 +165,8 @@ std::string jsonReport(const Result &result) {
       {"dot_peak_macs_per_s", orNull(result.limits.dotPeak)},
       {"prefill_macs_per_token", orNull(result.prefillMacsPerToken)},
       {"prefill_peak_fraction", orNull(result.peakFraction())},
+      {"tile_peak_macs_per_s", orNull(result.limits.tilePeak)},
+      {"prefill_tile_peak_fraction", orNull(result.tilePeakFraction())},
       {"variant", result.variant},
       {"threads", result.threads}};
   if (result.slope) {
@@ -203,8 +213,14 @@ std::string plainReport(const Result &result) {
            "dot:     %.1f G multiply-adds/s at most (%s)\n",
            *result.limits.readBandwidth / 1e9, 100 * *bandwidthFraction,
            *result.limits.dotPeak / 1e9, result.limits.dotInstruction.c_str());
+  report += text;
+  report += fractionLine("prefill reaches ", result.peakFraction(), " of it");
+  if (!result.limits.tilePeak)
+    return report;
+  snprintf(text, sizeof text, "tiles:   %.1f G multiply-adds/s at most (AMX)\n",
+           *result.limits.tilePeak / 1e9);
   return report + text +
-         fractionLine("prefill reaches ", result.peakFraction(), " of it");
+         fractionLine("prefill reaches ", result.tilePeakFraction(), " of it");
 }
 
 std::string contextReport(const Result &result) {

@@ -125,6 +125,7 @@ void benchRuns(const BenchOptions &options, const Model &model,
     macs = double(entry.macs) / time;
   auto ofBandwidth = Limits::fraction(bytes / time, limits.readBandwidth);
   auto ofPeak = Limits::fraction(macs, limits.dotPeak);
+  auto ofTiles = Limits::fraction(macs, limits.tilePeak);
   auto orNull = [](std::optional<double> value) {
     return value ? nlohmann::ordered_json(*value)
                  : nlohmann::ordered_json(nullptr);
@@ -139,6 +140,8 @@ void benchRuns(const BenchOptions &options, const Model &model,
       {"run_macs", orNull(macs ? std::optional(double(entry.macs)) : macs)},
       {"dot_peak_macs_per_s", orNull(limits.dotPeak)},
       {"run_peak_fraction", orNull(ofPeak)},
+      {"tile_peak_macs_per_s", orNull(limits.tilePeak)},
+      {"run_tile_peak_fraction", orNull(ofTiles)},
       {"variant", session.variant()},
       {"threads", session.threads()},
       {"copies", options.copies}};
@@ -161,6 +164,13 @@ void benchRuns(const BenchOptions &options, const Model &model,
   report += text;
   if (ofPeak) {
     snprintf(text, sizeof text, ", of which a run takes %.1f%%", 100 * *ofPeak);
+    report += text;
+  }
+  if (ofTiles) {
+    snprintf(text, sizeof text,
+             "\ntiles:   %.1f G multiply-adds/s at most (AMX), of which a run "
+             "takes %.1f%%",
+             *limits.tilePeak / 1e9, 100 * *ofTiles);
     report += text;
   }
   print(report + "\n");

@@ -112,6 +112,44 @@ BITNET_DOT_LOOP(dotAvx2, "avx2", __m256i, _mm256_set1_epi8,
 BITNET_DOT_LOOP(dotSsse3, "ssse3", __m128i, _mm_set1_epi8, _mm_setzero_si128,
                 BITNET_KEEP, BITNET_PAIRS128, _mm_add_epi16, addLanes)
 
+/// What ldtilecfg reads, of the first palette.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, startRow = 0, reserved[14] = {};
+  uint16_t columnBytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+/// Four sums of products of two tiles by two, as kernels keep them.
+__attribute__((target("amx-tile,amx-int8"))) static int64_t
+tileProducts(int64_t rounds) {
+  TileShapes shapes;
+  for (int tile = 0; tile < 8; ++tile) {
+    shapes.columnBytes[tile] = 64;
+    shapes.rows[tile] = 16;
+  }
+  alignas(64) int8_t ones[1024];
+  alignas(64) int32_t sums[256];
+  std::fill(std::begin(ones), std::end(ones), int8_t(1));
+  _tile_loadconfig(&shapes);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, ones, 64);
+  _tile_loadd(5, ones, 64);
+  _tile_loadd(6, ones, 64);
+  _tile_loadd(7, ones, 64);
+  for (int64_t round = 0; round < rounds; ++round) {
+    _tile_dpbsud(0, 4, 6);
+    _tile_dpbsud(1, 4, 7);
+    _tile_dpbsud(2, 5, 6);
+    _tile_dpbsud(3, 5, 7);
+  }
+  _tile_stored(0, sums, 64);
+  _tile_release();
+  return sums[0];
+}
+
 __attribute__((target("avx2"))) static uint64_t sumAvx2(const uint64_t *words,
                                                         size_t count) {
   __m256i sums[4] = {};
@@ -130,11 +168,20 @@ __attribute__((target("avx2"))) static uint64_t sumAvx2(const uint64_t *words,
   return sum;
 }
 
+static bool contains(const std::vector<std::string> &features,
+                     const char *feature) {
+  return std::find(features.begin(), features.end(), feature) != features.end();
+}
+
+std::optional<DotKernel>
+tileKernelFor(const std::vector<std::string> &features) {
+  if (!contains(features, "amx-int8"))
+    return std::nullopt;
+  return DotKernel{"tdpbsud", 4 * 16 * 16 * 64, tileProducts};
+}
+
 DotKernel dotKernelFor(const std::vector<std::string> &features) {
-  auto has = [&](const char *feature) {
-    return std::find(features.begin(), features.end(), feature) !=
-           features.end();
-  };
+  auto has = [&](const char *feature) { return contains(features, feature); };
   if (has("avx512vnni"))
     return {"vpdpbusd zmm", 64 * chains, dotAvx512Vnni};
   if (has("avx512bw"))
@@ -157,6 +204,10 @@ uint64_t sumWords(const uint64_t *words, size_t count) {
 
 DotKernel dotKernelFor(const std::vector<std::string> &) {
   return {"portable", 64, portableDot};
+}
+
+std::optional<DotKernel> tileKernelFor(const std::vector<std::string> &) {
+  return std::nullopt;
 }
 
 uint64_t sumWords(const uint64_t *words, size_t count) {

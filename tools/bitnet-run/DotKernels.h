@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ struct DotKernel {
 /// The one with the highest rate that code may use which has these features of
 /// the machine, in LLVM's spelling, and no others. The machine must have them.
 DotKernel dotKernelFor(const std::vector<std::string> &features);
+
+/// The same of products of tiles (x86's AMX), whose rate is a multiple of that
+/// of the above; none where the features lack them. The process must have been
+/// given the registers, as opening a model with such a variant asks for.
+std::optional<DotKernel>
+tileKernelFor(const std::vector<std::string> &features);
 
 /// Reads memory as fast as this machine's widest loads do.
 uint64_t sumWords(const uint64_t *words, size_t count);

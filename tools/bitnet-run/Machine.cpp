@@ -142,6 +142,7 @@ Limits medianOf(const std::vector<Limits> &measured) {
   };
   replace(&Limits::readBandwidth);
   replace(&Limits::dotPeak);
+  replace(&Limits::tilePeak);
   return limits;
 }
 
@@ -150,8 +151,11 @@ Limits measureLimits(const Session &session) {
     return {};
   int threads = session.threads();
   DotKernel kernel = dotKernelFor(session.features());
-  return {measureReadBandwidth(threads, bandwidthBufferBytes()),
-          measureDotPeak(threads, kernel), kernel.instruction};
+  Limits limits = {measureReadBandwidth(threads, bandwidthBufferBytes()),
+                   measureDotPeak(threads, kernel), kernel.instruction};
+  if (auto tiles = tileKernelFor(session.features()))
+    limits.tilePeak = measureDotPeak(threads, *tiles);
+  return limits;
 }
 
 } // namespace bitnet::run

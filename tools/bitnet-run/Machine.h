@@ -24,6 +24,8 @@ namespace bitnet::run {
 struct Limits {
   std::optional<double> readBandwidth, dotPeak;
   std::string dotInstruction; // of which dotPeak is the peak
+  /// Of products of tiles, which are dot products too: where code has them.
+  std::optional<double> tilePeak = std::nullopt;
 
   /// A rate as a fraction of one of them.
   static std::optional<double> fraction(std::optional<double> rate,

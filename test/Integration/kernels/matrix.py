@@ -92,7 +92,7 @@ class Matrix:
             if name in self.arguments.parts:
                 cases = part.cases(full)
                 self.run_cases(name, cases, tokens, None)
-                for count in STATIC_TOKENS if full else STATIC_TOKENS[:2]:
+                for count in self.arguments.static_tokens:
                     self.run_cases(name, cases, [count], count)
         if "ops" in self.arguments.parts:
             module, inputs, expected = ops.cases(full)
@@ -110,8 +110,10 @@ def main():
     parser.add_argument("--units", type=int, nargs="*", default=(None,), help="bytes of a row in a block of packed weights")
     parser.add_argument("--parts", nargs="*", default=("matmuls", "models", "ops"))
     parser.add_argument("--tokens", type=int, nargs="*")
+    parser.add_argument("--static-tokens", type=int, nargs="*", help="numbers of them that the compiler knows")
     arguments = parser.parse_args()
     arguments.tokens = arguments.tokens or (TOKENS if arguments.full else (1, 3, 51))
+    arguments.static_tokens = arguments.static_tokens or (STATIC_TOKENS if arguments.full else STATIC_TOKENS[:2])
     os.makedirs(arguments.folder, exist_ok=True)
     matrix = Matrix(arguments)
     matrix.run()

@@ -195,7 +195,8 @@ TEST(BenchCommand, Reports) {
                 "decode_tokens_per_s", "decode_bytes_per_token",
                 "read_bandwidth_bytes_per_s", "decode_bandwidth_fraction",
                 "dot_peak_macs_per_s", "prefill_macs_per_token",
-                "prefill_peak_fraction", "variant", "threads"}));
+                "prefill_peak_fraction", "tile_peak_macs_per_s",
+                "prefill_tile_peak_fraction", "variant", "threads"}));
   EXPECT_EQ(json["prompt_tokens"], 36);
   EXPECT_EQ(json["generated_tokens"], 4);
   EXPECT_GT(json["decode_tokens_per_s"], 0.0);
@@ -203,6 +204,7 @@ TEST(BenchCommand, Reports) {
   EXPECT_GT(json["dot_peak_macs_per_s"], 1e8);
   EXPECT_EQ(json["prefill_macs_per_token"], 100.0);
   EXPECT_GT(json["prefill_peak_fraction"], 0.0);
+  EXPECT_TRUE(json["tile_peak_macs_per_s"].is_null());
   EXPECT_EQ(json["variant"], "base");
 }
 

@@ -28,6 +28,11 @@ TEST(DotKernels, AreThoseOfTheFeatures) {
   EXPECT_EQ(instruction(), "vpmaddubsw zmm");
   features.push_back("avx512vnni");
   EXPECT_EQ(instruction(), "vpdpbusd zmm");
+  EXPECT_FALSE(tileKernelFor(features));
+  features.push_back("amx-int8");
+  EXPECT_EQ(instruction(), "vpdpbusd zmm");
+  ASSERT_TRUE(tileKernelFor(features));
+  EXPECT_STREQ(tileKernelFor(features)->instruction, "tdpbsud");
 }
 #endif
 

@@ -11,6 +11,11 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
+#if defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace {
 
 TEST(CPU, HasABaseline) {
@@ -54,6 +59,18 @@ TEST(CPU, AgreesWithTheCompilersRuntime) {
   EXPECT_SAME("avx512vpopcntdq");
   EXPECT_SAME("gfni");
 #undef EXPECT_SAME
+}
+
+TEST(CPU, HasTilesWhereLinuxGivesThem) {
+  bn_cpu cpu = bn_cpu_detect();
+  const int get_permission = 0x1022, tile_data = 18;
+  bool has = bn_cpu_has(&cpu, "amx-tile");
+  uint64_t permitted = 0;
+  if (syscall(SYS_arch_prctl, get_permission, &permitted) != 0)
+    permitted = 0;
+  EXPECT_EQ(has, (permitted >> tile_data & 1) != 0);
+  if (bn_cpu_has(&cpu, "amx-int8"))
+    EXPECT_TRUE(has);
 }
 
 TEST(CPU, AsksForWeightsByProcessor) {

@@ -76,6 +76,10 @@ TEST_F(CPUTargetTest, FeatureWords) {
   EXPECT_TRUE(CPUTarget(parse("x86-64-v4+vnni").front()).has("avx512vnni"));
   EXPECT_TRUE(
       CPUTarget(parse("x86-64-v4+avx512vnni").front()).has("avx512vnni"));
+  CPUTarget amx(parse("x86-64-v4+vnni+amx").front());
+  EXPECT_TRUE(amx.has("amx-int8") && amx.has("amx-tile"));
+  EXPECT_NE(fail("x86-64-v4+amx").find("'amx' needs avx512vnni"),
+            std::string::npos);
 }
 
 TEST_F(CPUTargetTest, ARMLevels) {

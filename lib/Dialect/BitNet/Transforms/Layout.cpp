@@ -293,22 +293,27 @@ private:
         .getResult()[0];
   }
 
-  /// Widens the activations to `padded` columns, zero from K on: at their
-  /// quantiser where they come from one, else by a tensor.pad.
+  /// Widens the activations to `least` columns, zero from K on: at their
+  /// quantiser where they come from one, else by a tensor.pad. Rows that are
+  /// widened begin with a line of a cache, as loads of tiles ask for.
   static void padColumns(IRRewriter &rewriter, Location loc, OpOperand &lhs,
-                         int64_t padded) {
+                         int64_t least) {
+    constexpr int64_t line = 64;
     auto type = cast<RankedTensorType>(lhs.get().getType());
-    if (type.getDimSize(1) >= padded)
-      return;
     auto quantize = lhs.get().getDefiningOp<QuantizeOp>();
     // An unpacked matmul has exactly K columns.
     auto takesMore = [](Operation *user) {
       auto matmul = dyn_cast<MatmulOp>(user);
       return isa<LinearOp>(user) || (matmul && matmul.getPacking());
     };
-    if (quantize && llvm::all_of(lhs.get().getUsers(), [&](Operation *user) {
+    bool isWidened =
+        quantize && llvm::all_of(lhs.get().getUsers(), [&](Operation *user) {
           return user == lhs.getOwner() || takesMore(user);
-        })) {
+        });
+    int64_t padded = least > line ? llvm::alignTo(least, line) : least;
+    if (type.getDimSize(1) >= (isWidened ? padded : least))
+      return;
+    if (isWidened) {
       OpBuilder::InsertionGuard guard(rewriter);
       rewriter.setInsertionPoint(quantize);
       auto wide = RankedTensorType::get({type.getDimSize(0), padded},
