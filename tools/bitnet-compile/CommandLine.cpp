@@ -35,7 +35,8 @@ static void addModelOptions(CLI::App &app, CommandLine &options) {
          "artifact, in whatever order they are listed. Default: the list of "
          "the machine at hand; x86-64-default "
          "is\n"
-         "x86-64,x86-64-v3,x86-64-v4+vnni, aarch64-default is\n"
+         "x86-64,x86-64-v3,x86-64-v4+vnni,x86-64-v4+vnni+amx, "
+         "aarch64-default is\n"
          "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+i8mm+sve2. GPUs: "
          "vulkan, cuda[:sm_80|...]\n"
          "or rocm[:gfx90a|...], alone or behind CPUs of x86-64")

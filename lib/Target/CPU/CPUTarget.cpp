@@ -70,7 +70,7 @@ static constexpr auto arm = llvm::Triple::aarch64;
 
 static constexpr Architecture architectures[] = {
     {x86, "x86-64", "x86_64-unknown-linux-gnu", "x86-64",
-     "x86-64,x86-64-v3,x86-64-v4+vnni"},
+     "x86-64,x86-64-v3,x86-64-v4+vnni,x86-64-v4+vnni+amx"},
     {arm, "aarch64", "aarch64-unknown-linux-gnu", "generic",
      "aarch64,aarch64+dotprod,aarch64+i8mm,aarch64+i8mm+sve2"},
 };

@@ -34,10 +34,11 @@ struct CPUTargetTest : testing::Test {
 
 TEST_F(CPUTargetTest, DefaultListEndsWithTheBest) {
   auto targets = parse("");
-  ASSERT_EQ(targets.size(), 3u);
+  ASSERT_EQ(targets.size(), 4u);
   EXPECT_EQ(targets[0].getName(), "x86-64");
   EXPECT_EQ(targets[1].getName(), "x86-64-v3");
   EXPECT_EQ(targets[2].getName(), "x86-64-v4+vnni");
+  EXPECT_EQ(targets[3].getName(), "x86-64-v4+vnni+amx");
   EXPECT_EQ(targets[0].getTriple(), "x86_64-unknown-linux-gnu");
 }
 

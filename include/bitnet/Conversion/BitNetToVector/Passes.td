@@ -64,7 +64,8 @@ def ConvertBitNetToVector : Pass<"convert-bitnet-to-vector", "::mlir::ModuleOp">
       time in vpdpbusd (AVX-512 VNNI, AVX-VNNI), vpmaddubsw + vpmaddwd (SSSE3 and
       AVX2), sdot (ARM with dotprod, and SVE, whose vectors may be of any length)
       or smull + smlal (plain ARM); several tokens meet packed weights of unit 8
-      in smmla (ARM with i8mm);
+      in smmla (ARM with i8mm), or codes unpacked as rows of tiles in tdpbsud
+      (AMX);
     - `lut`: groups of codes index tables of partial sums, which bitnet.prepare made,
       by pshufb (SSSE3, AVX2, AVX-512BW), vpermb (AVX-512 VBMI) or tbl (ARM); in
       blocks of tokens, they select vectors of sums, which are loaded and added;
