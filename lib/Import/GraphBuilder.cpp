@@ -140,7 +140,7 @@ LogicalResult GraphBuilder::createFunction(const GraphProto &graph,
   builder.setInsertionPointToEnd(module.getBody());
   function = func::FuncOp::create(builder, file, entry.name,
                                   builder.getFunctionType(inputs, outputs));
-  function->setAttr("bitnet.entry", builder.getStringAttr(entry.name));
+  function->setAttr("bitnet.entry", builder.getStringAttr(entry.kind));
   function.setAllArgAttrs(inputAttributes);
   function.setAllResultAttrs(outputAttributes);
   Block *body = function.addEntryBlock();

@@ -18,7 +18,7 @@ namespace bitnet::import {
 using ConstantMap = llvm::StringMap<mlir::ElementsAttr>;
 
 struct EntryOptions {
-  llvm::StringRef name;
+  llvm::StringRef name, kind;
   /// The decoder's roles, or null.
   const DecoderSignature *signature = nullptr;
 };

@@ -47,8 +47,8 @@ private:
   LogicalResult setAsideConstants();
   LogicalResult expandUnknown();
   LogicalResult infer(ModelProto &inferred);
-  LogicalResult buildEntry(GraphBuilder &builder, ModelProto &entry,
-                           StringRef name, const DecoderSignature *signature);
+  LogicalResult addEntry(GraphBuilder &builder, StringRef name, StringRef kind,
+                         int64_t sequence, const DecoderSignature &signature);
   LogicalResult fail(LibraryError error, StringRef what);
 
   std::string path;
@@ -235,13 +235,17 @@ LogicalResult Importer::prepare() {
 // Entries
 //===----------------------------------------------------------------------===//
 
-LogicalResult Importer::buildEntry(GraphBuilder &builder, ModelProto &entry,
-                                   StringRef name,
-                                   const DecoderSignature *signature) {
-  EntryOptions entryOptions;
-  entryOptions.name = name;
-  entryOptions.signature = signature;
-  return builder.build(*entry.mutable_graph(), entryOptions);
+/// The decoder for `sequence` tokens of one text; nothing where the model is of
+/// a fixed batch or length.
+LogicalResult Importer::addEntry(GraphBuilder &builder, StringRef name,
+                                 StringRef kind, int64_t sequence,
+                                 const DecoderSignature &signature) {
+  ModelProto entry = model;
+  if (!specializeDecoder(*entry.mutable_graph(), signature, sequence))
+    return success();
+  if (failed(infer(entry)))
+    return failure();
+  return builder.build(*entry.mutable_graph(), {name, kind, &signature});
 }
 
 OwningOpRef<ModuleOp> Importer::run() {
@@ -255,18 +259,17 @@ OwningOpRef<ModuleOp> Importer::run() {
   std::optional<DecoderSignature> signature =
       findDecoderSignature(main.graph());
   if (failed(
-          buildEntry(builder, main, "main", signature ? &*signature : nullptr)))
+          builder.build(*main.mutable_graph(),
+                        {"main", "main", signature ? &*signature : nullptr})))
     return nullptr;
   if (signature && options.specialize) {
-    for (auto [name, sequence] :
-         {std::pair<StringRef, int64_t>("decode", 1),
-          std::pair<StringRef, int64_t>("prefill", options.chunk)}) {
-      ModelProto entry = model;
-      // A model of a fixed batch or length has no such entry.
-      if (!specializeDecoder(*entry.mutable_graph(), *signature, sequence))
-        continue;
-      if (failed(infer(entry)) ||
-          failed(buildEntry(builder, entry, name, &*signature)))
+    if (failed(addEntry(builder, "decode", "decode", 1, *signature)))
+      return nullptr;
+    for (int64_t chunk : options.chunks) {
+      std::string name = "prefill";
+      if (chunk != options.chunks.front())
+        name += "_" + std::to_string(chunk);
+      if (failed(addEntry(builder, name, "prefill", chunk, *signature)))
         return nullptr;
     }
   }

@@ -143,7 +143,7 @@ private:
     }
     if (failed(timed("import", [&] {
           ImportOptions import;
-          import.chunk = options.chunk;
+          import.chunks = options.chunks;
           import.outputs = {options.output};
           if (!options.report.empty())
             import.outputs.push_back(options.report);

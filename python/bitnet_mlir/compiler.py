@@ -47,7 +47,7 @@ def compile(
     ternary_packing: str | None = None,
     max_context: int | None = None,
     cache_type: str | None = None,
-    prefill_chunk: int | None = None,
+    prefill_chunk: int | Sequence[int] | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
     stop_tokens: Sequence[int | str] = (),
     report: str | os.PathLike[str] | None = None,
@@ -67,7 +67,8 @@ def compile(
         max_context: the tokens that a decoder's cache holds.
         cache_type: what the cache holds: `f32` (None), or `f16` or `bf16`, to which
             keys and values are rounded, in half of the memory.
-        prefill_chunk: the tokens of a prompt taken at a time.
+        prefill_chunk: the tokens of a prompt taken at a time; of several numbers the
+            larger while so many are left.
         tokenizer: a `tokenizer.json` to embed.
         stop_tokens: tokens, by id or text, that end a text; by default those
             that the tokenizer names.
@@ -87,7 +88,7 @@ def compile(
         "ternary-packing": ternary_packing,
         "max-context": max_context,
         "cache-type": cache_type,
-        "prefill-chunk": prefill_chunk,
+        "prefill-chunk": ",".join(map(str, prefill_chunk)) if isinstance(prefill_chunk, Sequence) else prefill_chunk,
         "tokenizer": None if tokenizer is None else os.fspath(tokenizer),
         "report": None if report is None else os.fspath(report),
     }

@@ -208,7 +208,7 @@ def test_external_data_compiles_to_the_same(tmp_path):
         report = tmp_path / "report.json"
         artifact = bitnet_mlir.compile(path, tmp_path / f"m{external}.so", target="native", max_context=64, report=report)
         entries = {entry["name"]: entry for entry in json.loads(report.read_text())["entries"]}
-        assert set(entries) == {"main", "decode", "prefill"}
+        assert set(entries) == {"main", "decode", "prefill", "prefill_64"}
         for entry in entries.values():
             assert [entry[key] for key in ("linears", "quantizations", "attentions", "rotaries", "norms")] == [14, 8, 2, 4, 9]
         assert entries["decode"]["attentions_with_in_place_cache"] == 2

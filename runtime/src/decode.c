@@ -10,28 +10,26 @@
 
 #include <string.h>
 
-/* The entry for the next of `remaining` tokens at `position`, or NULL where
-   none fits. A chunk longer than what remains is padded; that costs as much as
-   the whole chunk, but less than the remaining tokens one by one, which read
-   all weights each. */
-static const bn_chunk *choose_chunk(const bn_session *session, int64_t position,
-                                    int64_t remaining) {
+/* Of chunks, the largest first, the one for the next of `remaining` tokens
+   where there is room for `room`, or NULL where none fits. A chunk longer than
+   what remains is padded; that costs as much as the whole chunk, but less than
+   the remaining tokens one by one, which read all weights each, and than
+   shorter chunks for nearly as many. */
+static const bn_chunk *choose_chunk(const bn_chunk *chunks, uint32_t count,
+                                    int64_t remaining, int64_t room) {
   const bn_chunk *shorter = NULL, *longer = NULL;
-  for (uint32_t i = 0; i < session->chunk_count; ++i) {
-    const bn_chunk *chunk = &session->chunks[i];
-    if (chunk->tokens > remaining) {
-      longer = chunk;
-    } else {
-      shorter = chunk;
-      break;
-    }
+  for (uint32_t i = 0; i < count && !shorter; ++i) {
+    if (chunks[i].tokens > remaining)
+      longer = &chunks[i];
+    else
+      shorter = &chunks[i];
   }
-  int64_t room = session->model->manifest.info.max_context - position;
   if (!longer || longer->tokens > room)
     return shorter;
   if (!shorter)
     return longer;
-  int64_t worth = longer->tokens / (shorter->tokens == 1 ? 8 : 2);
+  int64_t worth =
+      shorter->tokens == 1 ? longer->tokens / 8 : longer->tokens * 3 / 4;
   return remaining > worth ? longer : shorter;
 }
 
@@ -68,21 +66,25 @@ typedef struct wanted_logits {
 static const bn_chunk *choose_entry(const bn_session *session, int64_t position,
                                     int64_t remaining,
                                     const wanted_logits *wanted) {
-  const bn_chunk *fill = &session->fill;
   int64_t room = session->model->manifest.info.max_context - position;
-  if (!wanted->all && fill->tokens && fill->tokens <= room &&
-      remaining - 1 > fill->tokens / 8)
+  const bn_chunk *fill = NULL;
+  if (!wanted->all)
+    fill =
+        choose_chunk(session->fills, session->fill_count, remaining - 1, room);
+  if (fill && remaining - 1 > fill->tokens / 8)
     return fill;
   if (wanted->top_k && remaining == 1 && session->top.tokens)
     return &session->top;
-  return choose_chunk(session, position, remaining);
+  return choose_chunk(session->chunks, session->chunk_count, remaining, room);
 }
 
 /* How many of the remaining tokens an entry takes. The last one's logits come
    from an entry that has some. */
 static int64_t count_taken(const bn_session *session, const bn_chunk *chunk,
                            int64_t remaining) {
-  int64_t most = chunk == &session->fill ? remaining - 1 : remaining;
+  const bn_entry_info *entry =
+      &session->model->manifest.info.entries[chunk->entry];
+  int64_t most = entry->kind == BN_ENTRY_FILL ? remaining - 1 : remaining;
   return chunk->tokens < most ? chunk->tokens : most;
 }
 

@@ -143,13 +143,22 @@ static int32_t allocate_memory(bn_session *session, bn_status *status) {
   return code;
 }
 
+/* Adds to `count` chunks, the largest first. */
+static void insert_chunk(bn_chunk *chunks, uint32_t count, bn_chunk chunk) {
+  uint32_t at = count;
+  for (; at > 0 && chunks[at - 1].tokens < chunk.tokens; --at)
+    chunks[at] = chunks[at - 1];
+  chunks[at] = chunk;
+}
+
 /* The arrays that calls use, and the cached entries by size. */
 static int32_t prepare_calls(bn_session *session, bn_status *status) {
   const bn_model_info *info = &session->model->manifest.info;
   uint32_t inputs = 1, outputs = 1;
   int64_t largest = 1;
   session->chunks = calloc(info->entry_count, sizeof(*session->chunks));
-  if (!session->chunks)
+  session->fills = calloc(info->entry_count, sizeof(*session->fills));
+  if (!session->chunks || !session->fills)
     return bn_report(status, BN_OUT_OF_MEMORY, "out of memory");
   for (uint32_t i = 0; i < info->entry_count; ++i) {
     const bn_entry_info *entry = &info->entries[i];
@@ -158,16 +167,13 @@ static int32_t prepare_calls(bn_session *session, bn_status *status) {
     if (entry->kind == BN_ENTRY_MAIN)
       continue;
     largest = entry->tokens > largest ? entry->tokens : largest;
-    if (entry->kind == BN_ENTRY_FILL)
-      session->fill = (bn_chunk){i, entry->tokens};
+    bn_chunk chunk = {i, entry->tokens};
     if (entry->kind == BN_ENTRY_TOP)
-      session->top = (bn_chunk){i, entry->tokens};
-    if (entry->kind != BN_ENTRY_CACHED)
-      continue;
-    uint32_t at = session->chunk_count++;
-    for (; at > 0 && session->chunks[at - 1].tokens < entry->tokens; --at)
-      session->chunks[at] = session->chunks[at - 1];
-    session->chunks[at] = (bn_chunk){i, entry->tokens};
+      session->top = chunk;
+    else if (entry->kind == BN_ENTRY_FILL)
+      insert_chunk(session->fills, session->fill_count++, chunk);
+    else
+      insert_chunk(session->chunks, session->chunk_count++, chunk);
   }
   session->inputs = calloc(inputs, sizeof(bn_buffer));
   session->outputs = calloc(outputs, sizeof(bn_buffer));
@@ -271,6 +277,7 @@ void bn_session_close(bn_session *session) {
   free(session->outputs);
   free(session->copies);
   free(session->chunks);
+  free(session->fills);
   free(session->chunk_tokens);
   bn_model_close(session->model);
   free(session);

@@ -52,7 +52,9 @@ struct bn_session {
   bn_buffer *inputs, *outputs; /* of the call under way */
   bn_chunk *chunks;            /* the cached entries, the largest first */
   uint32_t chunk_count;
-  bn_chunk fill, top;    /* without logits; with the largest of them */
+  bn_chunk *fills; /* those without logits, the largest first */
+  uint32_t fill_count;
+  bn_chunk top;          /* with the largest logits */
   uint64_t weight_bytes; /* that the last token read */
   int64_t *chunk_tokens; /* room for the largest chunk's token ids */
   int64_t position;

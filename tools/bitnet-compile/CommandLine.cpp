@@ -66,11 +66,14 @@ static void addDecoderOptions(CLI::App &app, CommandLine &options) {
          "in half of the memory, which changes results")
       ->capture_default_str()
       ->option_text("TYPE");
-  app.add_option("--prefill-chunk", options.chunk,
-                 "the tokens of a prompt taken at a time")
+  app.add_option("--prefill-chunk", options.chunks,
+                 "the tokens of a prompt taken at a time; of several numbers, "
+                 "comma-separated,\n"
+                 "the larger while so many are left")
+      ->delimiter(',')
       ->capture_default_str()
       ->check(CLI::Range(int64_t(2), int64_t(4096)))
-      ->option_text("N");
+      ->option_text("N[,N...]");
 }
 
 static void addPhaseOptions(CLI::App &app, CommandLine &options) {

@@ -18,7 +18,8 @@ struct CommandLine {
   std::string lowering = "auto", ternaryPacking = "planes2", cacheType = "f32",
               compileTo;
   std::vector<std::string> stopTokens;
-  int64_t maxContext = 1024, chunk = 32;
+  int64_t maxContext = 1024;
+  std::vector<int64_t> chunks = {128, 32};
   /// Of --stop-token, --max-context, --cache-type and --prefill-chunk those
   /// that are given.
   std::vector<std::string> decoderOptions;

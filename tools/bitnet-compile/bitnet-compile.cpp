@@ -16,6 +16,8 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <set>
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -111,7 +113,10 @@ bool readOptions(const CommandLine &line, CompileOptions &options) {
   options.stopTokens = line.stopTokens;
   options.decoderOptions = line.decoderOptions;
   options.phases.maxContext = line.maxContext;
-  options.chunk = std::min(line.chunk, line.maxContext);
+  std::set<int64_t> chunks;
+  for (int64_t chunk : line.chunks)
+    chunks.insert(std::min(chunk, line.maxContext));
+  options.chunks.assign(chunks.begin(), chunks.end());
   std::optional<Lowering> lowering = symbolizeLowering(line.lowering);
   if (!lowering)
     return fail("unknown lowering '" + line.lowering +

@@ -20,8 +20,9 @@ struct ImportOptions {
   llvm::StringMap<int64_t> fixedDims;
   /// Whether a decoder gets @decode and @prefill beside @main.
   bool specialize = true;
-  /// The tokens that @prefill takes.
-  int64_t chunk = 32;
+  /// The tokens that entries for a prompt take, different numbers, ascending:
+  /// @prefill the first, @prefill_N each other number N.
+  llvm::SmallVector<int64_t> chunks = {32};
   /// Files that the caller will write: none of them may be external data.
   std::vector<std::string> outputs;
 };
@@ -32,9 +33,10 @@ struct ImportOptions {
 /// - `func.func @main`, whose arguments and results carry `onnx.name` and
 ///   `onnx.dims`, the names of dynamic dimensions ("" where fixed);
 /// - of a decoder also `@decode` (batch 1, one token) and `@prefill` (batch 1,
-///   `chunk` tokens): the same graph with these dimensions fixed. Their
-///   constants are @main's own attributes;
-/// - `bitnet.entry` on each function; on a decoder's arguments and results
+///   a chunk of tokens), one for each length of `chunks`: the same graph with
+///   these dimensions fixed. Their constants are @main's own attributes;
+/// - `bitnet.entry` on each function ("main", "decode" or "prefill"); on a
+/// decoder's arguments and results
 ///   `bitnet.role` (tokens, attention_mask, positions, past, logits, present),
 ///   with the same `bitnet.state` on a past and its present.
 ///

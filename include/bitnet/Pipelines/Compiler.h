@@ -24,8 +24,9 @@ struct CompileOptions {
   std::vector<std::string> stopTokens; // ids or texts; empty: by the tokenizer
   Phase stopAfter = Phase::Artifact;
   PhaseOptions phases;
-  /// Tokens of a prefill chunk.
-  int64_t chunk = 32;
+  /// Tokens of a prompt that are taken at a time: long chunks while there are
+  /// so many, then short ones. Different numbers, ascending.
+  llvm::SmallVector<int64_t> chunks = {32, 128};
   /// Options that were given and mean something for decoders only, as they are
   /// written: a warning names those that have no effect.
   std::vector<std::string> decoderOptions;

@@ -110,12 +110,35 @@ TEST_F(DecodeTest, PicksChunks) {
   EXPECT_EQ(callsFor(8), Sizes({8}));
   EXPECT_EQ(callsFor(9), Sizes({8, 1}));
   EXPECT_EQ(callsFor(16), Sizes({8, 8}));
-  EXPECT_EQ(callsFor(17), Sizes({32})); // padded: over half
+  EXPECT_EQ(callsFor(24), Sizes({8, 8, 8}));
+  EXPECT_EQ(callsFor(25), Sizes({32})); // padded: over three quarters
   EXPECT_EQ(callsFor(32), Sizes({32}));
   EXPECT_EQ(callsFor(64), Sizes({32, 32}));
   EXPECT_EQ(callsFor(70), Sizes({32, 32, 1, 1, 1, 1, 1, 1})); // no room
   EXPECT_EQ(callsFor(3, 67), Sizes({1, 1, 1}));
   EXPECT_EQ(callsFor(3, 62), Sizes({8}));
+}
+
+TEST_F(DecodeTest, FillsInTwoLengths) {
+  TestArtifact artifact;
+  artifact.entries[1] = cachedEntry("fill8", 8, BN_ENTRY_FILL);
+  artifact.entries[3] = cachedEntry("fill32", 32, BN_ENTRY_FILL);
+  use(artifact);
+  for (int64_t count = 1; count <= 70; ++count) {
+    std::vector<int64_t> tokens = someTokens(count);
+    ASSERT_EQ(bn_session_rewind(session.get(), 0, &status), BN_OK);
+    ASSERT_EQ(bn_session_append(session.get(), tokens.data(), tokens.size(),
+                                &logits, nullptr, &status),
+              BN_OK)
+        << status.message;
+    EXPECT_EQ(position(), count);
+    EXPECT_EQ(logits[0], hashOf(tokens)) << count;
+    EXPECT_EQ(logits[1], 1) << "from the entry of one token";
+  }
+  // All logits of a text come from entries that have some.
+  ASSERT_EQ(bn_session_rewind(session.get(), 0, &status), BN_OK);
+  ASSERT_EQ(append(someTokens(40)), BN_OK);
+  EXPECT_EQ(calls(), Sizes(40, 1));
 }
 
 TEST_F(DecodeTest, ManagesWithOneEntry) {

@@ -114,9 +114,10 @@ static std::string entry(const std::string &name, uint32_t kind, int64_t tokens,
          u64(100 * uint64_t(tokens)) + u64(0) + list(inputs) + list(outputs);
 }
 
-std::string bitnet_test::cachedEntry(const std::string &name, int64_t tokens) {
+std::string bitnet_test::cachedEntry(const std::string &name, int64_t tokens,
+                                     uint32_t kind) {
   return entry(
-      name, BN_ENTRY_CACHED, tokens, tokens * 16 * sizeof(float),
+      name, kind, tokens, tokens * 16 * sizeof(float),
       {tensor("tokens", 7, {fixedDim(1), fixedDim(tokens)})},
       {tensor("logits", 1, {fixedDim(1), fixedDim(tokens), fixedDim(16)})});
 }

@@ -71,7 +71,8 @@ struct TestArtifact {
 };
 
 /// A cached entry of the test model.
-std::string cachedEntry(const std::string &name, int64_t tokens);
+std::string cachedEntry(const std::string &name, int64_t tokens,
+                        uint32_t kind = BN_ENTRY_CACHED);
 
 /// Ends a file with a seal.
 std::string seal(std::string contents);

@@ -72,27 +72,45 @@ struct DeriveEntries : bitnet::impl::DeriveEntriesBase<DeriveEntries> {
 
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
-    auto prefill = symbols.lookup<func::FuncOp>("prefill");
-    auto decode = symbols.lookup<func::FuncOp>("decode");
-    if (!prefill || !decode || symbols.lookup("fill") ||
-        symbols.lookup("top") || !prefill->hasAttr("bitnet.entry") ||
-        !decode->hasAttr("bitnet.entry"))
+    SmallVector<func::FuncOp> prefills = findEntries("prefill"),
+                              decodes = findEntries("decode");
+    if (prefills.empty() || decodes.size() != 1 ||
+        !findEntries("fill").empty() || !findEntries("top").empty())
       return;
-    if (findHead(prefill))
-      returnHidden(derive(symbols, prefill, "fill"));
+    // All logits of a text come from the shortest.
+    auto shortest = prefills.front();
+    for (func::FuncOp prefill : prefills) {
+      if (!findHead(prefill))
+        continue;
+      StringRef suffix = prefill.getName();
+      suffix.consume_front("prefill");
+      returnHidden(derive(symbols, prefill, ("fill" + suffix).str(), "fill"));
+      if (prefill != shortest)
+        symbols.erase(prefill);
+    }
+    func::FuncOp decode = decodes.front();
     std::optional<Head> head = findHead(decode);
     if (!screens || !head || head->getRows() < minRows)
       return;
     if (std::optional<HeadScreen> screen = makeHeadScreen(head->weight))
-      returnTop(derive(symbols, decode, "top"), *screen);
+      returnTop(derive(symbols, decode, "top", "top"), *screen);
   }
 
 private:
-  func::FuncOp derive(SymbolTable &symbols, func::FuncOp entry,
-                      StringRef name) {
+  /// The entries of a kind, in their order.
+  SmallVector<func::FuncOp> findEntries(StringRef kind) {
+    return llvm::filter_to_vector(
+        getOperation().getOps<func::FuncOp>(), [&](func::FuncOp entry) {
+          auto own = entry->getAttrOfType<StringAttr>("bitnet.entry");
+          return own && own.getValue() == kind;
+        });
+  }
+
+  func::FuncOp derive(SymbolTable &symbols, func::FuncOp entry, StringRef name,
+                      StringRef kind) {
     auto derived = entry.clone();
     derived.setName(name);
-    derived->setAttr("bitnet.entry", StringAttr::get(&getContext(), name));
+    derived->setAttr("bitnet.entry", StringAttr::get(&getContext(), kind));
     symbols.insert(derived, std::next(entry->getIterator()));
     ++numDerived;
     return derived;

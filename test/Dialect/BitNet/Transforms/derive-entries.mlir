@@ -63,6 +63,51 @@ func.func @prefill(%hidden: tensor<2x4xf32>) -> tensor<1x2x5xf32> attributes {bi
 
 // -----
 
+// Of two lengths of a prompt the longer one has no logits.
+
+#h = affine_map<(m, v, k) -> (m, k)>
+#w = affine_map<(m, v, k) -> (v, k)>
+#o = affine_map<(m, v, k) -> (m, v)>
+
+// CHECK-LABEL: func.func @decode(
+// CHECK-LABEL: func.func @prefill(
+// CHECK-LABEL: func.func @fill(
+// CHECK-SAME: attributes {bitnet.entry = "fill"}
+// CHECK-NOT: func.func @prefill_3
+// CHECK: func.func @fill_3(
+// CHECK-SAME: attributes {bitnet.entry = "fill"}
+// CHECK-NOT: func.func @prefill_3
+// FILL-LABEL: func.func @decode(
+func.func @decode(%logits: tensor<1x1x5xf32>) -> tensor<1x1x5xf32> attributes {bitnet.entry = "decode"} {
+  return %logits : tensor<1x1x5xf32>
+}
+func.func @prefill(%hidden: tensor<2x4xf32>) -> tensor<2x5xf32> attributes {bitnet.entry = "prefill"} {
+  %w = arith.constant dense<1.0> : tensor<5x4xf32>
+  %zero = arith.constant dense<0.0> : tensor<2x5xf32>
+  %0 = linalg.generic {indexing_maps = [#h, #w, #o], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%hidden, %w : tensor<2x4xf32>, tensor<5x4xf32>) outs(%zero : tensor<2x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<2x5xf32>
+  return %0 : tensor<2x5xf32>
+}
+func.func @prefill_3(%hidden: tensor<3x4xf32>) -> tensor<3x5xf32> attributes {bitnet.entry = "prefill"} {
+  %w = arith.constant dense<1.0> : tensor<5x4xf32>
+  %zero = arith.constant dense<0.0> : tensor<3x5xf32>
+  %0 = linalg.generic {indexing_maps = [#h, #w, #o], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%hidden, %w : tensor<3x4xf32>, tensor<5x4xf32>) outs(%zero : tensor<3x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<3x5xf32>
+  return %0 : tensor<3x5xf32>
+}
+
+// -----
+
 // Logits that are something else give no entries.
 
 // CHECK-LABEL: func.func @decode(

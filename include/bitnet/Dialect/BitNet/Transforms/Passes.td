@@ -103,7 +103,8 @@ def DeriveEntries : Pass<"bitnet-derive-entries", "::mlir::ModuleOp"> {
     weights of its head, derives
 
     - `@fill` from `@prefill`: what the head takes, `[1, S, K]`, and no logits. Of a
-      prompt only the last token's logits are wanted.
+      prompt only the last token's logits are wanted. Of several entries of the kind
+      "prefill" each gives one (`@prefill_128` `@fill_128`), and the first stays.
     - `@top` from `@decode`: a second argument, `top_k`, says how many of the largest
       logits are wanted, and bitnet.top_logits gives them, by an 8-bit copy of
       the head's weights which is made here.
