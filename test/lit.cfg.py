@@ -75,6 +75,8 @@ def cpu_features():
 
 def has_tiles():
     """Whether Linux lets a process have the registers of AMX, as the runtime asks it."""
+    if platform.machine() != "x86_64":
+        return False
     arch_prctl, request_permission, tile_data = 158, 0x1023, 18
     return ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0
 

@@ -38,8 +38,7 @@ enum {
   STATE_NONE = 0,
   STATE_AVX = 0x6,
   STATE_AVX512 = 0xe6,
-  STATE_AMX_DATA = 1 << 18,
-  STATE_AMX = STATE_AMX_DATA | 1 << 17
+  STATE_AMX = 0x60000
 };
 
 typedef struct cpu_feature {
@@ -162,14 +161,6 @@ static bool is_usable(const cpu_feature *feature, const uint32_t *registers,
          (state & feature->state) == feature->state;
 }
 
-/* Linux gives a process the registers of AMX where it asks for them: they make
-   the frames of its signals larger. So nothing asks but a variant with need. */
-static bool is_permitted(const cpu_feature *feature) {
-  const int request_permission = 0x1023, amx_data = 18;
-  return !(feature->state & STATE_AMX_DATA) ||
-         syscall(SYS_arch_prctl, request_permission, amx_data) == 0;
-}
-
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -221,11 +212,6 @@ static bool is_usable(const cpu_feature *feature, const uint64_t *registers,
   return registers[feature->source] >> feature->bit & 1;
 }
 
-static bool is_permitted(const cpu_feature *feature) {
-  (void)feature;
-  return true;
-}
-
 #else
 
 enum { REGISTER_COUNT = 1 };
@@ -240,10 +226,6 @@ static bool is_usable(const cpu_feature *feature, const uint64_t *registers,
                       uint64_t state) {
   (void)feature, (void)registers, (void)state;
   return false;
-}
-static bool is_permitted(const cpu_feature *feature) {
-  (void)feature;
-  return true;
 }
 
 #endif
@@ -270,8 +252,18 @@ bool bn_cpu_has(const bn_cpu *cpu, const char *feature) {
     ++feature;
   for (uint32_t i = 0; i < FEATURE_COUNT; ++i)
     if (strcmp(features[i].name, feature) == 0)
-      return (cpu->bits[i / 64] >> i % 64 & 1) && is_permitted(&features[i]);
+      return cpu->bits[i / 64] >> i % 64 & 1;
   return false;
+}
+
+bool bn_cpu_ask(const char *feature) {
+#if defined(__x86_64__)
+  const int request_permission = 0x1023, amx_data = 18;
+  if (strncmp(feature + (*feature == '+'), "amx-", 4) == 0)
+    return syscall(SYS_arch_prctl, request_permission, amx_data) == 0;
+#endif
+  (void)feature;
+  return true;
 }
 
 bool bn_cpu_fetches_ahead(const char *vendor, uint32_t signature) {

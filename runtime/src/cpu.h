@@ -22,6 +22,11 @@ bn_cpu bn_cpu_detect(void);
    allowed. No processor has a feature that this runtime does not know. */
 bool bn_cpu_has(const bn_cpu *cpu, const char *feature);
 
+/* Whether the operating system lets this process use a feature that the
+   processor has. For those of AMX it is asked: what it grants, it grants for
+   good, and signals need larger stacks from then on. */
+bool bn_cpu_ask(const char *feature);
+
 /* The distances of bn_environment that suit this processor. */
 void bn_cpu_fetch_distance(int64_t distance[2]);
 

@@ -74,6 +74,7 @@ int32_t bn_model_open(const char *path, const bn_open_options *options,
     return bn_report(status, BN_OUT_OF_MEMORY, "%s: out of memory", path);
   atomic_init(&opened->references, 1);
   opened->cpu = bn_cpu_detect();
+  opened->inspect_only = chosen.inspect_only != 0;
   int32_t code = bn_file_open(path, &opened->file, status);
   if (!code)
     code = read_manifest(path, opened, status);

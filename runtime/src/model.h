@@ -20,6 +20,7 @@ struct bn_model {
   bn_file file;
   bn_manifest manifest;
   bn_cpu cpu;
+  bool inspect_only; /* no code will run */
   bn_accelerators accelerators;
   char *obstacles;     /* what the variants' infos refer to */
   bn_code_object code; /* empty where opened for inspection */

@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 
 enum { MAXIMUM_THREADS = 1024 };
+/* The most that states of a session have of huge pages. */
+#define HUGE_STATES_BYTES (UINT64_C(256) << 20)
 
 /*===----------------------------------------------------------------------===
  * The environment of compiled code
@@ -113,8 +115,11 @@ static int32_t map_memory(bn_session *session, const memory_plan *plan,
                      "the %llu bytes of a session cannot be had: %s",
                      (unsigned long long)plan->end, strerror(errno));
   /* Activations of many tokens lie a row apart, and caches are read through:
-     fewer misses of the TLB. */
-  (void)madvise(memory, plan->end, MADV_HUGEPAGE);
+     fewer misses of the TLB. But a short context touches little of a large
+     cache, and would have all of it. */
+  uint64_t states = plan->logits - plan->states;
+  uint64_t huge = states <= HUGE_STATES_BYTES ? plan->end : plan->states;
+  (void)madvise(memory, huge, MADV_HUGEPAGE);
   session->memory = memory;
   session->memory_bytes = plan->end;
   session->workspace = memory;

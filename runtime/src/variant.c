@@ -52,6 +52,14 @@ static void find_obstacle(const bn_model *model, const bn_variant_info *variant,
     if (!has_feature(model, variant, variant->features[i]))
       append(text, OBSTACLE_BYTES, "%s%s", text[0] ? ", " : "it lacks ",
              variant->features[i]);
+  /* Nothing is asked for that will not be used. */
+  for (uint32_t i = 0;
+       !text[0] && !model->inspect_only && variant->device == BN_DEVICE_NONE &&
+       i < variant->feature_count;
+       ++i)
+    if (!bn_cpu_ask(variant->features[i]))
+      append(text, OBSTACLE_BYTES, "the operating system refuses %s",
+             variant->features[i]);
   if (text[0] && accelerator->device)
     append(text, OBSTACLE_BYTES, "; the device is %s",
            accelerator->device->api->describe(accelerator->device));

@@ -113,15 +113,17 @@ private:
     int64_t few = packing.getScheme() == PackingScheme::Base3 ? 4 : 5;
     int64_t left = countLeft().value_or(0);
     return hasRoom() && !isWide && !hasOwnSums() && left > few &&
-           left < getLeastPanel();
+           left < leastOfVectors;
   }
   bool hasRoom() const {
     return target.getRegisters() == 32 &&
            target.getDotKind() == DotKind::DotX86;
   }
-  /// The fewest tokens for which unpacking codes beforehand pays.
+  /// The fewest tokens for which unpacking codes beforehand pays; of vectors,
+  /// where registers leave room.
+  static constexpr int64_t leastOfVectors = 17;
   int64_t getLeastPanel() const {
-    return target.hasTileProduct() ? 4 : hasRoom() ? 17 : 12;
+    return target.hasTileProduct() ? 4 : hasRoom() ? leastOfVectors : 12;
   }
 
   /// Accumulators, codes and activations must fit the registers.
@@ -247,10 +249,12 @@ private:
   /// large and small ones, which leave fewer than those.
   SmallVector<int64_t> getPanels() {
     int64_t step = getPanelStep(target);
-    int64_t largest =
-        std::clamp(panelBytes / k, leastTokens, mostTokens) / step * step;
+    bool tiles = target.hasTileProduct();
+    int64_t steps = std::clamp<int64_t>(
+        panelBytes / (k * step), tiles ? 2 : leastSteps, tiles ? 4 : mostSteps);
+    int64_t largest = steps * step;
     std::optional<int64_t> tokens = staticTokens();
-    if (!tokens && target.hasTileProduct())
+    if (!tokens && tiles)
       return {largest, step, step / 4};
     if (!tokens)
       return {largest, 4 * step};
@@ -515,7 +519,7 @@ private:
   /// A panel's activations, which the second cache holds beside weights and
   /// outputs; but codes are unpacked for no fewer tokens than the least.
   static constexpr int64_t panelBytes = 1 << 20;
-  static constexpr int64_t leastTokens = 36, mostTokens = 144;
+  static constexpr int64_t leastSteps = 6, mostSteps = 24;
 
   KernelBuilder &b;
   const LowBitMatmul &op;

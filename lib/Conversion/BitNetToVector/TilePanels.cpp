@@ -28,12 +28,14 @@ namespace {
 class TilePanel : Panel {
 public:
   TilePanel(KernelBuilder &b, const PanelTask &task) : Panel(b, task) {
-    // As many accumulators as leave registers for operands.
-    vectorsAtOnce = task.tokens > tileRows ? 2 : 4;
-    while (vectors % vectorsAtOnce != 0)
-      --vectorsAtOnce;
     // Chunks end where tiles do.
     int64_t whole = tileRows / std::gcd(fields, tileRows);
+    // As many accumulators as leave registers for operands, but for packings
+    // whose chunks are so long that the codes of two of them would be too many.
+    bool few = task.tokens <= tileRows && whole * fields == tileRows;
+    vectorsAtOnce = few ? 4 : 2;
+    while (vectors % vectorsAtOnce != 0)
+      --vectorsAtOnce;
     isPipelined = task.tokens <= getPanelStep(target);
     streams = isPipelined;
     int64_t steps = codeBytes / (vectorsAtOnce * vectorBytes);
@@ -283,7 +285,7 @@ private:
   void multiply(Value first, int64_t steps, const Part &part) {
     Value k = b.mul(first, packing.getBlock());
     auto at = [&](Value step) {
-      return [=, this](int64_t v) { return codesAt(first, step, v); };
+      return [=](int64_t v) { return codesAt(first, step, v); };
     };
     if (depth < tileRows)
       return multiplyTile(k, at(b.index(0)), part);

@@ -72,6 +72,16 @@ private:
              });
   }
 
+  /// Asks for `bytes` from `next` on in the weights, a part of them with each
+  /// few tokens: the machine queues few requests, and nothing else until there
+  /// is room.
+  void fetchCodes(Value next, int64_t bytes, Value token, int64_t tokens) {
+    constexpr int64_t line = KernelBuilder::cacheLine;
+    int64_t each = llvm::divideCeil(bytes, line * task.tokens) * line;
+    for (int64_t at = 0; at < tokens * each; at += line)
+      b.prefetch(matmul.weight, b.add(b.add(next, b.mul(token, each)), at));
+  }
+
   /// Where the codes of a step and of a vector begin.
   Value codesAt(Value step, Value vector) {
     return b.mul(b.add(b.mul(step, vectors), vector), 4 * lanes);
@@ -182,17 +192,10 @@ Value Panel::blockAt(Value block) {
                packing.getBlockBytes());
 }
 
-void Panel::fetchCodes(Value next, int64_t bytes, Value token, int64_t tokens) {
-  constexpr int64_t line = KernelBuilder::cacheLine;
-  int64_t each = llvm::divideCeil(bytes, task.tokens);
-  for (int64_t at = 0; at < tokens * each; at += line)
-    b.prefetch(matmul.weight, b.add(b.add(next, b.mul(token, each)), at));
-}
-
 void Panel::fetchTouched(Value first, const Part &part) {
-  for (auto [i, memref] : llvm::enumerate(task.touched)) {
-    int64_t begin =
-        std::max<int64_t>(getLastChunk() - int64_t(i + 1) * chunk, 0);
+  int64_t begin = getLastChunk();
+  for (Value memref : task.touched) {
+    begin = std::max<int64_t>(begin - chunk, 0);
     Value isTurn = b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, first,
                                            b.index(begin));
     b.conditional(

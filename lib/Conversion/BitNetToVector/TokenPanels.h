@@ -53,11 +53,6 @@ protected:
   /// Where a block of the tile is in the weights.
   Value blockAt(Value block);
 
-  /// Asks for `bytes` from `next` on in the weights, a part of them with each
-  /// few tokens: the machine queues few requests, and nothing else until there
-  /// is room.
-  void fetchCodes(Value next, int64_t bytes, Value token, int64_t tokens);
-
   /// Asks for what the end of a part will touch. One memref a chunk, the last
   /// of them in that before the last one: few lines at a time.
   void fetchTouched(Value first, const Part &part);

@@ -16,6 +16,11 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 using namespace mlir;
 using namespace bitnet;
 
@@ -207,6 +212,17 @@ static TargetAttr makeTarget(MLIRContext *context, StringRef name,
                          tuneCPU, attributes);
 }
 
+/// Whether this process may use what the processor has: Linux has the last word
+/// on AMX, as the runtime asks it (runtime/src/cpu.c).
+static bool isPermitted(StringRef feature) {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr int requestPermission = 0x1023, tileData = 18;
+  if (feature.starts_with("amx-"))
+    return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+#endif
+  return true;
+}
+
 /// The highest level that the host has, with every feature word that it has.
 /// It is named by these, so that an artifact tells what it needs.
 static llvm::Expected<TargetAttr> getNativeTarget(MLIRContext *context) {
@@ -226,7 +242,7 @@ static llvm::Expected<TargetAttr> getNativeTarget(MLIRContext *context) {
   std::string name = best->name.str();
   for (const FeatureWord &word : featureWords) {
     if (word.arch != best->arch || !host.lookup(word.feature) ||
-        !llvm::is_contained(features, word.needs))
+        !llvm::is_contained(features, word.needs) || !isPermitted(word.feature))
       continue;
     addFeatures(features, word);
     name += "+" + word.word.str();

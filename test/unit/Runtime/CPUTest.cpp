@@ -12,6 +12,7 @@ extern "C" {
 #include <gtest/gtest.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -61,16 +62,22 @@ TEST(CPU, AgreesWithTheCompilersRuntime) {
 #undef EXPECT_SAME
 }
 
-TEST(CPU, HasTilesWhereLinuxGivesThem) {
+TEST(CPU, AsksForTiles) {
   bn_cpu cpu = bn_cpu_detect();
+  uint32_t leaf[4] = {};
+  bool listed =
+      __get_cpuid_count(7, 0, &leaf[0], &leaf[1], &leaf[2], &leaf[3]) != 0 &&
+      (leaf[3] >> 25 & 1);
+  // Linux gives the registers where it saves them.
+  bool given = bn_cpu_ask("amx-tile");
+  EXPECT_EQ(bn_cpu_has(&cpu, "amx-int8"), listed && given);
+  EXPECT_EQ(bn_cpu_ask("+amx-int8"), given);
   const int get_permission = 0x1022, tile_data = 18;
-  bool has = bn_cpu_has(&cpu, "amx-tile");
   uint64_t permitted = 0;
   if (syscall(SYS_arch_prctl, get_permission, &permitted) != 0)
     permitted = 0;
-  EXPECT_EQ(has, (permitted >> tile_data & 1) != 0);
-  if (bn_cpu_has(&cpu, "amx-int8"))
-    EXPECT_TRUE(has);
+  EXPECT_EQ(given, (permitted >> tile_data & 1) != 0);
+  EXPECT_TRUE(bn_cpu_ask("avx512f"));
 }
 
 TEST(CPU, AsksForWeightsByProcessor) {

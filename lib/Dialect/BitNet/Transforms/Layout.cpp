@@ -294,8 +294,8 @@ private:
   }
 
   /// Widens the activations to `least` columns, zero from K on: at their
-  /// quantiser where they come from one, else by a tensor.pad. Rows that are
-  /// widened begin with a line of a cache, as loads of tiles ask for.
+  /// quantiser where they come from one, else by a tensor.pad. The quantiser's
+  /// rows begin with a line of a cache then, as loads of tiles ask for.
   static void padColumns(IRRewriter &rewriter, Location loc, OpOperand &lhs,
                          int64_t least) {
     constexpr int64_t line = 64;
@@ -310,8 +310,9 @@ private:
         quantize && llvm::all_of(lhs.get().getUsers(), [&](Operation *user) {
           return user == lhs.getOwner() || takesMore(user);
         });
-    int64_t padded = least > line ? llvm::alignTo(least, line) : least;
-    if (type.getDimSize(1) >= (isWidened ? padded : least))
+    int64_t padded =
+        isWidened && least > line ? llvm::alignTo(least, line) : least;
+    if (type.getDimSize(1) >= padded)
       return;
     if (isWidened) {
       OpBuilder::InsertionGuard guard(rewriter);
