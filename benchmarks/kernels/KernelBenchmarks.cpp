@@ -89,12 +89,10 @@ void timeLayers(benchmark::State &state, Context &context, const Layers &layers,
                 const std::string &variant, int threads) {
   OpenLayers &open = context.layers;
   open.open(layers, context.variants, variant, threads);
-  run::DotKernel kernel = run::dotKernelFor(open.getSession().features());
   // Measured now: others use a virtual machine's memory and cores too, and what
   // they leave changes within seconds.
-  double readLimit = run::measureReadBandwidth(threads, context.workingSet);
-  double dotLimit = run::measureDotPeak(threads, kernel);
-  auto tiles = run::tileKernelFor(open.getSession().features());
+  run::Limits limits = run::measureLimits(threads, open.getSession().features(),
+                                          context.workingSet);
 
   auto begin = std::chrono::steady_clock::now();
   for (auto _ : state)
@@ -105,18 +103,18 @@ void timeLayers(benchmark::State &state, Context &context, const Layers &layers,
   double seconds = elapsed.count() / double(state.iterations());
   double bytes = double(open.getModel().info().weight_bytes);
   double macs = double(open.getModel().mainEntry().macs);
-  double leastSeconds = std::max(bytes / readLimit, macs / dotLimit);
+  double leastSeconds =
+      std::max(bytes / *limits.readBandwidth, macs / *limits.dotPeak);
   state.counters["us/layer"] = 1e6 * seconds / double(layers.count);
   state.counters["GB/s"] = 1e-9 * bytes / seconds;
   state.counters["GMAC/s"] = 1e-9 * macs / seconds;
   state.counters["MAC/byte"] = macs / bytes;
   state.counters["fraction"] = leastSeconds / seconds;
-  state.counters["GB/s limit"] = 1e-9 * readLimit;
-  state.counters["GMAC/s limit"] = 1e-9 * dotLimit;
-  if (tiles)
-    state.counters["GMAC/s tile limit"] =
-        1e-9 * run::measureDotPeak(threads, *tiles);
-  state.SetLabel(kernel.instruction);
+  state.counters["GB/s limit"] = 1e-9 * *limits.readBandwidth;
+  state.counters["GMAC/s limit"] = 1e-9 * *limits.dotPeak;
+  if (limits.tilePeak)
+    state.counters["GMAC/s tile limit"] = 1e-9 * *limits.tilePeak;
+  state.SetLabel(limits.dotInstruction);
 }
 
 /// Names such as gemv/2560x6912/dot/base3/x86-64-v3/threads:1.

@@ -32,6 +32,15 @@ static bool has_feature(const bn_model *model, const bn_variant_info *variant,
                 : bn_cpu_has(&model->cpu, feature);
 }
 
+/* The first of the CPU's features that the operating system does not give this
+   process, or NULL. */
+static const char *find_refused(const bn_variant_info *variant) {
+  for (uint32_t i = 0; i < variant->feature_count; ++i)
+    if (!bn_cpu_ask(variant->features[i]))
+      return variant->features[i];
+  return NULL;
+}
+
 /* Writes what keeps a variant from running, nothing where it runs. */
 static void find_obstacle(const bn_model *model, const bn_variant_info *variant,
                           char *text) {
@@ -53,13 +62,11 @@ static void find_obstacle(const bn_model *model, const bn_variant_info *variant,
       append(text, OBSTACLE_BYTES, "%s%s", text[0] ? ", " : "it lacks ",
              variant->features[i]);
   /* Nothing is asked for that will not be used. */
-  for (uint32_t i = 0;
-       !text[0] && !model->inspect_only && variant->device == BN_DEVICE_NONE &&
-       i < variant->feature_count;
-       ++i)
-    if (!bn_cpu_ask(variant->features[i]))
-      append(text, OBSTACLE_BYTES, "the operating system refuses %s",
-             variant->features[i]);
+  if (!text[0] && !model->inspect_only && variant->device == BN_DEVICE_NONE) {
+    const char *refused = find_refused(variant);
+    if (refused)
+      append(text, OBSTACLE_BYTES, "the operating system refuses %s", refused);
+  }
   if (text[0] && accelerator->device)
     append(text, OBSTACLE_BYTES, "; the device is %s",
            accelerator->device->api->describe(accelerator->device));

@@ -146,16 +146,21 @@ Limits medianOf(const std::vector<Limits> &measured) {
   return limits;
 }
 
+Limits measureLimits(int threads, const std::vector<std::string> &features,
+                     size_t bytes) {
+  DotKernel kernel = dotKernelFor(features);
+  Limits limits = {measureReadBandwidth(threads, bytes),
+                   measureDotPeak(threads, kernel), kernel.instruction};
+  if (auto tiles = tileKernelFor(features))
+    limits.tilePeak = measureDotPeak(threads, *tiles);
+  return limits;
+}
+
 Limits measureLimits(const Session &session) {
   if (session.isOnDevice())
     return {};
-  int threads = session.threads();
-  DotKernel kernel = dotKernelFor(session.features());
-  Limits limits = {measureReadBandwidth(threads, bandwidthBufferBytes()),
-                   measureDotPeak(threads, kernel), kernel.instruction};
-  if (auto tiles = tileKernelFor(session.features()))
-    limits.tilePeak = measureDotPeak(threads, *tiles);
-  return limits;
+  return measureLimits(session.threads(), session.features(),
+                       bandwidthBufferBytes());
 }
 
 } // namespace bitnet::run

@@ -36,6 +36,10 @@ struct Limits {
   }
 };
 Limits measureLimits(const Session &session);
+/// Of the processor, for code of these features and a buffer of so many bytes
+/// to read.
+Limits measureLimits(int threads, const std::vector<std::string> &features,
+                     size_t bytes);
 /// Of limits measured between repetitions: where a machine is shared, what
 /// others leave of it changes within seconds.
 Limits medianOf(const std::vector<Limits> &measured);

@@ -36,9 +36,9 @@ struct ImportOptions {
 ///   a chunk of tokens), one for each length of `chunks`: the same graph with
 ///   these dimensions fixed. Their constants are @main's own attributes;
 /// - `bitnet.entry` on each function ("main", "decode" or "prefill"); on a
-/// decoder's arguments and results
-///   `bitnet.role` (tokens, attention_mask, positions, past, logits, present),
-///   with the same `bitnet.state` on a past and its present.
+///   decoder's arguments and results `bitnet.role` (tokens, attention_mask,
+///   positions, past, logits, present), with the same `bitnet.state` on a past
+///   and its present.
 ///
 /// Large initializers are not copied: their blobs keep the parsed file's, or
 /// the mapped external file's, memory alive. Errors are diagnostics; the result

@@ -249,12 +249,13 @@ private:
   /// large and small ones, which leave fewer than those.
   SmallVector<int64_t> getPanels() {
     int64_t step = getPanelStep(target);
-    bool tiles = target.hasTileProduct();
-    int64_t steps = std::clamp<int64_t>(
-        panelBytes / (k * step), tiles ? 2 : leastSteps, tiles ? 4 : mostSteps);
+    bool isOfTiles = target.hasTileProduct();
+    int64_t steps =
+        std::clamp<int64_t>(panelBytes / (k * step), isOfTiles ? 2 : leastSteps,
+                            isOfTiles ? 4 : mostSteps);
     int64_t largest = steps * step;
     std::optional<int64_t> tokens = staticTokens();
-    if (!tokens && tiles)
+    if (!tokens && isOfTiles)
       return {largest, step, step / 4};
     if (!tokens)
       return {largest, 4 * step};

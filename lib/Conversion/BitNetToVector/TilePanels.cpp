@@ -37,7 +37,6 @@ public:
     while (vectors % vectorsAtOnce != 0)
       --vectorsAtOnce;
     isPipelined = task.tokens <= getPanelStep(target);
-    streams = isPipelined;
     int64_t steps = codeBytes / (vectorsAtOnce * vectorBytes);
     chunk = isPipelined ? whole
                         : std::max<int64_t>(steps / fields / whole, 1) * whole;
@@ -59,7 +58,7 @@ public:
       configure(task.tokens / groups);
     b.loop(b.index(0), b.index(vectors), vectorsAtOnce, [&](Value vector) {
       if (isPipelined)
-        return overPipeline({b.index(0), task.tokens, vector, vectorsAtOnce});
+        return overPipeline({b.index(0), task.tokens, vector});
       overChunks(
           [&](Value first, Value count) {
             overParts(first, count, vector,
@@ -134,14 +133,13 @@ private:
   int64_t getStepsHeld() const {
     return chunk * fields + (tail ? tileRows : 0);
   }
-  int64_t getSlotBytes() const {
-    return vectorsAtOnce * getStepsHeld() * vectorBytes;
-  }
+  /// Of a vector's steps.
+  int64_t getPlaneBytes() const { return getStepsHeld() * vectorBytes; }
+  int64_t getSlotBytes() const { return vectorsAtOnce * getPlaneBytes(); }
 
   /// Where a step of the chunk that begins with block `first` is.
   Value codesAt(Value first, Value step, int64_t vector) {
-    Value at =
-        b.add(b.mul(step, vectorBytes), vector * getStepsHeld() * vectorBytes);
+    Value at = b.add(b.mul(step, vectorBytes), vector * getPlaneBytes());
     if (!isPipelined)
       return at;
     Value slot = b.rem(b.floorDiv(first, chunk), 2);
@@ -171,8 +169,10 @@ private:
   }
 
   void unpackChunk(Value first, Value count, Value vector) {
-    unpack(first, count, vector, vectorsAtOnce,
-           [&](Value step, int64_t v) { return codesAt(first, step, v); });
+    unpack(
+        first, count, vector, vectorsAtOnce,
+        [&](Value step, int64_t v) { return codesAt(first, step, v); },
+        /*streams=*/isPipelined);
     if (tail && KernelBuilder::constant(first) == getLastChunk())
       copyTail(*KernelBuilder::constant(count) * fields);
   }
@@ -233,7 +233,7 @@ private:
     int64_t steps = *KernelBuilder::constant(count) * fields;
     b.groups(b.index(0), task.tokens, getPanelStep(target),
              [&](Value token, int64_t some) {
-               Part part{token, some, vector, vectorsAtOnce};
+               Part part{token, some, vector};
                if (!isUniform)
                  configure(some);
                startSums(first, part);
@@ -284,27 +284,22 @@ private:
 
   void multiply(Value first, int64_t steps, const Part &part) {
     Value k = b.mul(first, packing.getBlock());
-    auto at = [&](Value step) {
-      return [=](int64_t v) { return codesAt(first, step, v); };
-    };
     if (depth < tileRows)
-      return multiplyTile(k, at(b.index(0)), part);
+      return multiplyTile(k, codesAt(first, b.index(0), 0), part);
     b.loop(b.index(0), b.index(steps / tileRows), 1, [&](Value i) {
       if (!isPipelined)
         fetchNextTile(first, i, part);
-      multiplyTile(b.add(k, b.mul(i, 4 * tileRows)), at(b.mul(i, tileRows)),
-                   part);
+      multiplyTile(b.add(k, b.mul(i, 4 * tileRows)),
+                   codesAt(first, b.mul(i, tileRows), 0), part);
     });
     if (steps % tileRows == 0)
       return;
     int64_t columns = matmul.getBlocks() * packing.getBlock();
-    multiplyTile(
-        b.index(columns - 4 * tileRows),
-        [&](int64_t v) { return tailAt(0, v); }, part);
+    multiplyTile(b.index(columns - 4 * tileRows), tailAt(0, 0), part);
   }
 
-  void multiplyTile(Value k, llvm::function_ref<Value(int64_t)> codesOf,
-                    const Part &part) {
+  /// `at` is where the codes of the first vector are.
+  void multiplyTile(Value k, Value at, const Part &part) {
     int64_t tiles = countTiles(part.tokens);
     auto multiply = [&](int64_t t, int64_t v, int64_t code) {
       call("tdpbsud",
@@ -316,8 +311,8 @@ private:
            b.stride(matmul.lhs, 0));
     };
     auto loadCodes = [&](int64_t v) {
-      move("tileloadd64", firstCode + v % 2, codes, codesOf(v),
-           b.index(vectorBytes));
+      move("tileloadd64", firstCode + v % 2, codes,
+           b.add(at, v * getPlaneBytes()), b.index(vectorBytes));
     };
     // A register is loaded while products of others go on.
     loadTokens(0);
@@ -344,7 +339,6 @@ private:
   }
 
   Value shape, sums;
-  int64_t vectorsAtOnce;
   int64_t depth;    // steps of a tile, fewer than its rows where K has fewer
   int64_t tail = 0; // steps of the last tile, where K does not fill it
   bool isPipelined;

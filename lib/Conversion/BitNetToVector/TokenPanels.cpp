@@ -66,7 +66,7 @@ private:
                fetchCodes(next, bytes, token, some);
                b.loop(b.index(0), b.index(vectors), vectorsAtOnce,
                       [&](Value vector) {
-                        Part part{token, some, vector, vectorsAtOnce};
+                        Part part{token, some, vector};
                         visit(part, multiply(first, count, part));
                       });
              });
@@ -151,7 +151,6 @@ private:
   static constexpr int64_t codeBytes = 24576;
 
   Value sums;
-  int64_t vectorsAtOnce;
   bool narrow;
 };
 
@@ -170,7 +169,8 @@ void Panel::overChunks(llvm::function_ref<void(Value, Value)> visit,
 }
 
 void Panel::unpack(Value first, Value count, Value vector, int64_t some,
-                   llvm::function_ref<Value(Value, int64_t)> place) {
+                   llvm::function_ref<Value(Value, int64_t)> place,
+                   bool streams) {
   Value base = b.add(blockAt(first), b.mul(vector, 4 * lanes));
   FieldReader reader(b, target, packing.getScheme());
   b.loop(b.index(0), count, 1, [&](Value block) {
@@ -202,7 +202,7 @@ void Panel::fetchTouched(Value first, const Part &part) {
         isTurn,
         [&] {
           task.fetch(memref, part.token, part.tokens, part.vector,
-                     part.vectors);
+                     vectorsAtOnce);
         },
         [] {});
   }

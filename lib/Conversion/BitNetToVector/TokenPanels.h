@@ -28,12 +28,11 @@ public:
         fields(packing.getFields()), vectors(packing.getRows() / lanes) {}
 
 protected:
-  /// Some tokens of the panel and vectors of its tile.
+  /// Some tokens of the panel, and `vectorsAtOnce` vectors of its tile.
   struct Part {
     Value token;
     int64_t tokens;
     Value vector;
-    int64_t vectors;
   };
 
   /// Visits the chunks of K by their first blocks and numbers of blocks, the
@@ -46,9 +45,10 @@ protected:
 
   /// Unpacks `count` blocks from `first` on, of some vectors. `place` says
   /// where the codes of four K go: by such a step, counted from the first
-  /// block's, and by vector.
+  /// block's, and by vector. `streams`: later blocks are asked for meanwhile.
   void unpack(Value first, Value count, Value vector, int64_t some,
-              llvm::function_ref<Value(Value step, int64_t vector)> place);
+              llvm::function_ref<Value(Value step, int64_t vector)> place,
+              bool streams = false);
 
   /// Where a block of the tile is in the weights.
   Value blockAt(Value block);
@@ -63,9 +63,9 @@ protected:
   PackingAttr packing;
   const VectorTarget &target;
   int64_t lanes, fields, vectors;
-  int64_t chunk = 1;    // in blocks
-  bool streams = false; // whether unpacking itself asks for codes ahead
-  Value codes;          // of a chunk
+  int64_t chunk = 1; // in blocks
+  int64_t vectorsAtOnce = 1;
+  Value codes; // of a chunk
 };
 
 /// By products of tiles of 16 x 64 by 64 x 16 bytes (TilePanels.cpp).
